@@ -1,0 +1,1 @@
+"""The `mailweir` command and the one-machine supervisor."""

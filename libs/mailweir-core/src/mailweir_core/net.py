@@ -1,0 +1,62 @@
+"""IP addresses and networks: parsing, membership, and the network that stands for a client."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+@lru_cache(maxsize=4096)
+def parse_ip(text: str) -> Address | None:
+    """Return the address in `text`, an IPv4-mapped IPv6 one as IPv4, or None where it is none."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def parse_network(text: str) -> Network:
+    """Return the network in `text` (`192.0.2.0/24`, `2001:db8::/32`, or one address).
+
+    Raises ValueError with a sentence for host bits that are set or a text that is no network.
+    """
+    return ip_network(text.strip(), strict=True)
+
+
+def client_network(address: Address) -> Network:
+    """Return what counts as one client: IPv4 /24, IPv6 /64 (one subscriber owns a whole /64)."""
+    return ip_network((address, 24 if address.version == 4 else 64), strict=False)
+
+
+class NetworkSet:
+    """An immutable set of networks; membership costs one look-up per distinct prefix length."""
+
+    __slots__ = ("_by_prefix",)
+
+    def __init__(self, networks: Iterable[Network | str] = ()) -> None:
+        """Take networks or their text; raises ValueError as `parse_network` does."""
+        by_prefix: dict[tuple[int, int], set[int]] = {}
+        for item in networks:
+            net = parse_network(item) if isinstance(item, str) else item
+            shift = net.max_prefixlen - net.prefixlen
+            by_prefix.setdefault((net.version, shift), set()).add(int(net.network_address) >> shift)
+        self._by_prefix = {key: frozenset(value) for key, value in by_prefix.items()}
+
+    def __contains__(self, address: object) -> bool:
+        """Say whether an address lies in one of the networks."""
+        if not isinstance(address, IPv4Address | IPv6Address):
+            return False
+        number, version = int(address), address.version
+        return any(
+            v == version and (number >> shift) in prefixes
+            for (v, shift), prefixes in self._by_prefix.items()
+        )
+
+    def __bool__(self) -> bool:
+        """Say whether there is any network."""
+        return bool(self._by_prefix)

@@ -1,0 +1,1 @@
+"""Pure bytes to facts: the lazy, never-raising view of a message."""

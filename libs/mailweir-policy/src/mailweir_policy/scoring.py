@@ -1,0 +1,95 @@
+"""How content is judged: thresholds, budgets, group caps, headers, and what a failed stage leads to."""
+
+from enum import StrEnum
+from itertools import pairwise
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from mailweir_core.decision import Action
+from mailweir_policy.base import PolicyModel
+from mailweir_policy.fields import Bytes, Score, Seconds
+
+
+class Thresholds(PolicyModel):
+    """Scores from which an action holds; each None switches its action off."""
+
+    tag: Score | None = 6.0
+    """Mark as spam in the headers, deliver."""
+    quarantine: Score | None = 8.0
+    """Keep in quarantine."""
+    reject: Score | None = 15.0
+    """Refuse with 550."""
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        named = [
+            (n, v) for n in ("tag", "quarantine", "reject") if (v := getattr(self, n)) is not None
+        ]
+        for (low, a), (high, b) in pairwise(named):
+            if a >= b:
+                raise ValueError(f"{low} ({a:g}) must be below {high} ({b:g})")
+        return self
+
+    def action(self, score: float) -> Action:
+        """Return what a message of this score has coming."""
+        for threshold, action in (
+            (self.reject, Action.REJECT),
+            (self.quarantine, Action.HOLD),
+            (self.tag, Action.TAG),
+        ):
+            if threshold is not None and score >= threshold:
+                return action
+        return Action.ACCEPT
+
+
+class StageFailure(StrEnum):
+    """What follows when a stage fails or runs out of its budget."""
+
+    SKIP = "skip"  # go on without it; the verdict names it
+    TEMPFAIL = "tempfail"  # 451: the client comes again
+    HOLD = "hold"  # take it, and hold it for a later scan
+
+
+class StagePolicy(PolicyModel):
+    """One stage of the scoring pipeline."""
+
+    enabled: bool = True
+    budget_seconds: Seconds = 1.0
+    on_failure: StageFailure = StageFailure.SKIP
+
+
+class HeaderPolicy(PolicyModel):
+    """Which headers a delivered message is given (SpamAssassin's names, as users know them)."""
+
+    flag: bool = True
+    """`X-Spam-Flag: YES|NO`."""
+    score: bool = True
+    """`X-Spam-Score: 7.3`."""
+    level: bool = True
+    """`X-Spam-Level: *******`."""
+    status: bool = True
+    """`X-Spam-Status: Yes, score=... required=... tests=...`."""
+    report: bool = False
+    """`X-Spam-Report` with a line per signal."""
+
+
+class ScoringPolicy(PolicyModel):
+    """Content scoring."""
+
+    thresholds: Thresholds = Thresholds()
+    budget_seconds: Seconds = 8.0
+    """For the whole verdict; later gets 451."""
+    stages: dict[str, StagePolicy] = Field(default_factory=dict)
+    """By stage name (`parse`, `gtube`, `headers`, ...); what is not named has the defaults."""
+    group_caps: dict[str, float] = Field(default_factory=lambda: {"headers": 5.5, "structure": 5.5})
+    """Most points that a group of signals may add together."""
+    signal_scores: dict[str, Score] = Field(default_factory=dict)
+    """Own scores by signal name, in place of the shipped ones; 0 switches a signal off."""
+    scan_bytes: Bytes = 524_288
+    """Bytes of a message whose text is scanned; headers and attachments are always looked at."""
+    headers: HeaderPolicy = HeaderPolicy()
+
+    def stage(self, name: str) -> StagePolicy:
+        """Return the policy of a stage, the defaults where it is not named."""
+        return self.stages.get(name) or StagePolicy()

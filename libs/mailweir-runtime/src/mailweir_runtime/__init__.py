@@ -1,0 +1,1 @@
+"""What a service process stands on: lifecycle, gRPC, bus, body store, config watch."""

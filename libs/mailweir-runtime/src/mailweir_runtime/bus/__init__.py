@@ -1,0 +1,1 @@
+"""Streams, buckets and bodies: what must last or be heard by several."""

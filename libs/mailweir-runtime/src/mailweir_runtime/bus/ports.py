@@ -1,0 +1,195 @@
+"""What services ask of the bus; one adapter speaks to NATS JetStream, one lives in memory.
+
+Errors: every method raises `BusUnavailable` when the broker does not answer in time; nothing else of the
+broker's library comes through.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailweir_runtime.bus.topology import BucketSpec, ConsumerSpec, StreamSpec
+
+
+class BusError(Exception):
+    """Base of what the bus raises."""
+
+
+class BusUnavailable(BusError):
+    """Raised when the broker did not confirm in time; the caller does not know whether it happened."""
+
+
+class BusFull(BusError):
+    """Raised when the broker refuses to store more (disk full, stream at its limit); nothing was stored."""
+
+
+class RevisionConflict(BusError):
+    """Raised when a key has another revision than the caller expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class PubAck:
+    """The broker's word that a message is on disk. `duplicate`: its id had been stored before."""
+
+    stream: str
+    sequence: int
+    duplicate: bool = False
+
+
+class Message(Protocol):
+    """A message taken from a stream. Exactly one of ack, nak, park ends its handling."""
+
+    @property
+    def subject(self) -> str:
+        """Return the full subject it was published to."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """Return its content."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """Return how often it has been handed out, from 1."""
+        ...
+
+    @property
+    def published_at(self) -> float:
+        """Return when the broker stored it, seconds since the epoch."""
+        ...
+
+    async def ack(self) -> None:
+        """Tell the broker that it is done with; returns before the broker confirms."""
+        ...
+
+    async def ack_sync(self) -> None:
+        """The same, and wait for the broker's confirmation."""
+        ...
+
+    async def nak(self, delay_seconds: float = 0.0) -> None:
+        """Give it back, to be handed out again after the delay."""
+        ...
+
+    async def in_progress(self) -> None:
+        """Ask for more time: the ack wait begins anew."""
+        ...
+
+    async def park(self, reason: str) -> None:
+        """Copy it to the stream PARKED with the reason, count it, and take it off this stream."""
+        ...
+
+
+class Consumer(Protocol):
+    """A durable pull consumer, shared by all processes of a service."""
+
+    async def fetch(self, most: int, wait_seconds: float) -> Sequence[Message]:
+        """Return up to `most` messages as soon as there is one; none after `wait_seconds`."""
+        ...
+
+    async def lag(self) -> int:
+        """Return how many messages wait or are being worked on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key's value. `value` is None where the key was deleted or ran out."""
+
+    key: str
+    value: bytes | None
+    revision: int
+
+
+class KeyValue(Protocol):
+    """A bucket of keys with revisions. Keys: letters, digits, and `-_=./`."""
+
+    async def get(self, key: str) -> Entry | None:
+        """Return the newest value, or None where there is none."""
+        ...
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Store a value whatever was there; returns its revision."""
+        ...
+
+    async def create(self, key: str, value: bytes) -> int:
+        """Store a value where there is none; raises RevisionConflict otherwise."""
+        ...
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        """Store a value over exactly that revision; raises RevisionConflict otherwise."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove a key; no error where there is none."""
+        ...
+
+    async def entries(self, prefix: str = "") -> Sequence[Entry]:
+        """Return the live entries whose key begins so, by key."""
+        ...
+
+    def watch(self, prefix: str = "") -> AsyncIterator[Entry]:
+        """Yield the present entries whose key begins so, then each change; goes on over reconnects."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """Where a body lies: key, size in bytes, SHA-256 in lower-case hexadecimal."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+class BodyStore(Protocol):
+    """Bodies that are too big for a stream message, and held mail."""
+
+    async def put(self, key: str, content: bytes) -> StoredBody:
+        """Store a body durably; the same key is replaced."""
+        ...
+
+    async def get(self, key: str) -> bytes | None:
+        """Return a body, or None where there is none; raises BusUnavailable, also on a bad digest."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove a body; no error where there is none."""
+        ...
+
+    async def keys(self) -> Sequence[str]:
+        """Return the keys of all bodies."""
+        ...
+
+
+class Bus(Protocol):
+    """Streams, buckets and bodies."""
+
+    @property
+    def connected(self) -> bool:
+        """Say whether the broker answers at the moment."""
+        ...
+
+    @property
+    def bodies(self) -> BodyStore:
+        """Return the body store."""
+        ...
+
+    async def publish(self, subject: str, payload: bytes, *, msg_id: str = "") -> PubAck:
+        """Store a message durably; the same `msg_id` within the window is stored once.
+
+        Raises BusUnavailable, BusFull.
+        """
+        ...
+
+    async def consumer(self, spec: ConsumerSpec) -> Consumer:
+        """Return the durable consumer of a declared spec."""
+        ...
+
+    async def last(self, stream: StreamSpec, subject: str) -> bytes | None:
+        """Return the payload of the newest message on a subject, or None where there is none."""
+        ...
+
+    async def bucket(self, spec: BucketSpec) -> KeyValue:
+        """Return a declared bucket."""
+        ...

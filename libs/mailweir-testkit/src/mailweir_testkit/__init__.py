@@ -1,0 +1,1 @@
+"""What tests share: real NATS, DNS from zone text, SMTP dialogues, a sink, builders."""

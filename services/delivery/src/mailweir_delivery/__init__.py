@@ -1,0 +1,1 @@
+"""Takes accepted mail to its next hop, retries, and bounces."""

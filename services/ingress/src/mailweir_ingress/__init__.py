@@ -1,0 +1,1 @@
+"""Owns every SMTP session and decides what becomes of each message."""

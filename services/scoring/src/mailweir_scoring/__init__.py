@@ -1,0 +1,1 @@
+"""Says whether the content of a message is spam, and why."""
