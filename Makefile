@@ -1,0 +1,78 @@
+# `make help` lists the targets; each one installs what it needs by itself.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+SOURCES := $(wildcard libs/*/src/mailweir_*) $(wildcard services/*/src/mailweir_*)
+LOCKED := pyproject.toml uv.lock $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+ARGS ?=
+MINUTES ?= 10
+
+##@ Use it
+.PHONY: run
+run: install ## Everything on one machine: twelve sample mails go in, then it stays up (ARGS=… go to `mailweir up`)
+	$(BIN)/mailweir up --data var $(ARGS)
+
+.PHONY: install
+install: .venv/.installed ## The virtual environment .venv with the `mailweir` command
+
+.venv/.installed: $(LOCKED) .ci/install
+	.ci/install
+	@touch $@
+
+##@ Work on it
+.PHONY: test
+test: install ## What CI runs: all tests but the long ones (under 10 minutes on 2 cores)
+	$(PYTEST) -m "not long" -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: unit
+unit: install ## The fast tests alone: no servers, seconds
+	$(PYTEST) -m "not integration and not e2e and not conformance and not long" -n 2 $(ARGS)
+
+.PHONY: check
+check: install ## Lint, format, types, architecture, protos, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+	$(BIN)/buf lint protos
+	$(BIN)/buf format --diff --exit-code protos
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python .ci/generate_protos.py --check
+	$(BIN)/python .ci/generate_docs.py --check
+	$(BIN)/codespell
+
+.PHONY: generate
+generate: install ## Write again what is generated: protos' code, docs/{policy,settings,metrics}.md, docs/openapi.json
+	$(BIN)/buf format -w protos
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python .ci/generate_protos.py
+	$(BIN)/python .ci/generate_docs.py
+
+.PHONY: format
+format: install ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+##@ Prove it
+.PHONY: test-long
+test-long: install ## The tests that take minutes (whole corpus, long crash runs)
+	$(PYTEST) -m long $(ARGS)
+
+.PHONY: bench
+bench: install ## Messages per CPU-second over the whole path, beside aiosmtpd and Postfix (where installed)
+	$(BIN)/python tests/bench/path.py $(ARGS)
+
+.PHONY: chaos
+chaos: install ## Crash tests under load for MINUTES minutes
+	MAILWEIR_CHAOS_MINUTES=$(MINUTES) $(PYTEST) tests/chaos -m "long or not long" -s $(ARGS)
+
+.PHONY: fuzz
+fuzz: install ## Fuzz the parsers of hostile input for MINUTES minutes each
+	for target in tests/fuzz/fuzz_*.py; do $(BIN)/python $$target --minutes $(MINUTES); done
+
+##@ Help
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage: make \033[36m<target>\033[0m\n"} \
+	  /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*##/ {printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
