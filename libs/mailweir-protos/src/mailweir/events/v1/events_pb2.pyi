@@ -311,6 +311,7 @@ class RecipientProgress(_message.Message):
     REPLY_FIELD_NUMBER: _builtins.int
     ENHANCED_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     """The recipient."""
     status: Global___DeliveryStatus.ValueType
@@ -323,6 +324,8 @@ class RecipientProgress(_message.Message):
     """Enhanced status code (RFC 3463)."""
     at: _builtins.float
     """When, seconds since the epoch."""
+    attempt: _builtins.int
+    """The attempt it happened in, counted from 1."""
     def __init__(
         self,
         *,
@@ -332,10 +335,11 @@ class RecipientProgress(_message.Message):
         reply: _builtins.str = ...,
         enhanced: _builtins.str = ...,
         at: _builtins.float = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "at", b"at", "enhanced", b"enhanced", "next_hop", b"next_hop", "reply", b"reply", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "at", b"at", "attempt", b"attempt", "enhanced", b"enhanced", "next_hop", b"next_hop", "reply", b"reply", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
