@@ -77,6 +77,10 @@ class DeliveryPolicy(PolicyModel):
     connections_per_destination: int = Field(10, ge=1, le=1000)
     """Connections to one next hop at once, per delivery process."""
     messages_per_connection: int = Field(100, ge=1, le=10_000)
+    recipients_per_transaction: int = Field(100, ge=1, le=1000)
+    """Recipients of one message in one transaction; more get further ones (RFC 5321 §4.5.3.1.8)."""
+    hosts_per_attempt: int = Field(5, ge=1, le=50)
+    """Addresses of next hops or MX hosts that one attempt tries."""
     connection_idle_seconds: Seconds = 5.0
     """A connection without work is closed after this."""
     connect_seconds: Seconds = 30.0
