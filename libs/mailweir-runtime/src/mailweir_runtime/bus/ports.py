@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mailweir_runtime.bus.metrics import BusMetrics
 from mailweir_runtime.bus.topology import BucketSpec, ConsumerSpec, StreamSpec
 
 
@@ -37,7 +38,7 @@ class PubAck:
 
 
 class Message(Protocol):
-    """A message taken from a stream. Exactly one of ack, nak, park ends its handling."""
+    """A message taken from a stream. One of ack, nak, park ends its handling; a second call does nothing."""
 
     @property
     def subject(self) -> str:
@@ -57,6 +58,11 @@ class Message(Protocol):
     @property
     def published_at(self) -> float:
         """Return when the broker stored it, seconds since the epoch."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Say whether ack, nak or park has been called."""
         ...
 
     async def ack(self) -> None:
@@ -173,6 +179,11 @@ class Bus(Protocol):
     @property
     def bodies(self) -> BodyStore:
         """Return the body store."""
+        ...
+
+    @property
+    def metrics(self) -> BusMetrics:
+        """Return the counters that this bus and its pull loops move."""
         ...
 
     async def publish(self, subject: str, payload: bytes, *, msg_id: str = "") -> PubAck:

@@ -1,0 +1,37 @@
+"""Subjects and keys: which filter takes which subject, which stream stores it, what a key may be."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from mailweir_runtime.bus.topology import STREAMS, StreamSpec
+
+_KEY: Final = re.compile(r"[-/_=A-Za-z0-9]+(\.[-/_=A-Za-z0-9]+)*")
+MAX_KEY_CHARACTERS: Final = 1024
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Say whether a subject fits a pattern with `*` (one token) and a final `>` (one or more)."""
+    wanted = pattern.split(".")
+    given = subject.split(".")
+    for index, part in enumerate(wanted):
+        if part == ">":
+            return len(given) > index
+        if index >= len(given) or part not in ("*", given[index]):
+            return False
+    return len(wanted) == len(given)
+
+
+def stream_of(subject: str, streams: Sequence[StreamSpec] = STREAMS) -> StreamSpec | None:
+    """Return the declared stream that stores a subject, or None."""
+    for spec in streams:
+        if any(matches(pattern, subject) for pattern in spec.subjects):
+            return spec
+    return None
+
+
+def check_key(key: str) -> str:
+    """Return the key; raises ValueError where it is none."""
+    if len(key) > MAX_KEY_CHARACTERS or _KEY.fullmatch(key) is None:
+        raise ValueError(f"not a key: {key[:80]!r}")
+    return key
