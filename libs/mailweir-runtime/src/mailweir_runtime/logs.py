@@ -1,0 +1,96 @@
+"""Logging: structlog on top of the standard library, so that lines of libraries have the same shape.
+
+Event names are snake_case constants, values are keywords, never part of the text. What is bound with
+`structlog.contextvars` (`ref`, `rpc`, ...) stands on every line of the task that bound it.
+"""
+
+import logging
+import sys
+from typing import Final, Literal, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+LogFormat = Literal["auto", "json", "console"]
+
+# Libraries that write a line for every connection or command, with addresses in it.
+_QUIET: Final = (
+    "mail.log", "aiosmtpd", "grpc", "nats", "asyncio", "aiosqlite", "sqlalchemy", "uvicorn.access",
+)  # fmt: skip
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return a logger; safe at import time, it takes shape at its first line."""
+    return structlog.stdlib.get_logger(name)
+
+
+def configure(
+    *, log_format: LogFormat = "auto", level: str = "info", service: str = "", instance: str = "",
+    stream: TextIO | None = None,
+) -> None:  # fmt: skip
+    """Set up logging for the process: one line per event to `stream` (standard error)."""
+    out = sys.stderr if stream is None else stream
+    as_json = log_format == "json" or (log_format == "auto" and not out.isatty())
+    shared = _shared(service, instance)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderer(as_json, out.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _shared(service: str, instance: str) -> list[Processor]:
+    def add_process(
+        _logger: object, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event.setdefault("service", service)
+        event.setdefault("instance", instance)
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        add_process,
+    ]
+
+
+def _renderer(as_json: bool, colors: bool) -> list[Processor]:
+    if as_json:
+        # Plain tracebacks: locals of a frame can hold a message or a password.
+        return [
+            structlog.processors.format_exc_info,
+            structlog.processors.UnicodeDecoder(),
+            structlog.processors.JSONRenderer(default=repr),
+        ]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=colors,
+            # A value from the network must not move the cursor of the admin's terminal.
+            repr_native_str=True,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    ]

@@ -1,0 +1,193 @@
+"""What stands between the network and every handler: deadline, error mapping, metrics, log context.
+
+A handler may raise `Refused` (its words reach the caller) or anything else (the caller learns the kind only).
+Metrics: `mailweir_<service>_rpc_requests_total{method,code}`, `..._rpc_seconds{method}`,
+`..._rpc_running`.
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import grpc
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from structlog.contextvars import bound_contextvars
+
+from mailweir_core.clock import Clock
+from mailweir_runtime.bus.ports import BusError, BusFull
+from mailweir_runtime.logs import get_logger
+from mailweir_runtime.rpc.failure import CODE_OF, Refused, RpcFailed, RpcFailure
+
+HEALTH_PREFIX: Final = "/grpc.health.v1.Health/"
+SECONDS_BUCKETS: Final = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)
+CODES: Final = ("ok", "cancelled", *(kind.value for kind in RpcFailure))
+
+Context = Any  # grpc.aio.ServicerContext; its generic parameters say nothing here
+Handler = Any  # grpc.RpcMethodHandler of any method
+
+_log = get_logger(__name__)
+
+
+class ServerMetrics:
+    """Calls by method and end, their time, and how many run."""
+
+    def __init__(self, service: str, registry: CollectorRegistry) -> None:
+        """Declare them."""
+        self.requests = Counter(
+            f"mailweir_{service}_rpc_requests_total",
+            "Calls answered, by method and how they ended.",
+            ("method", "code"),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            f"mailweir_{service}_rpc_seconds",
+            "Time that a call took.",
+            ("method",),
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self.running = Gauge(
+            f"mailweir_{service}_rpc_running", "Calls being worked on.", registry=registry
+        )
+
+
+def refusal_of(error: BaseException) -> Refused | None:
+    """Return what the caller is told of an exception, or None where it is a fault of ours."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    match error:
+        case Refused():
+            return error
+        case RpcFailed(kind=kind):
+            # An inner call that we made badly is our fault, not the caller's.
+            kind = RpcFailure.INTERNAL if kind is RpcFailure.INVALID else kind
+            return Refused(kind, "a service needed for this did not answer")
+        case BusFull():
+            return Refused(RpcFailure.EXHAUSTED, "the store is full")
+        case BusError():
+            return Refused(RpcFailure.UNAVAILABLE, "the bus does not answer")
+        case TimeoutError():
+            return Refused(RpcFailure.DEADLINE, "not done in time")
+    return None
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """One interceptor for all of it, so that a call pays for one wrapper."""
+
+    def __init__(self, metrics: ServerMetrics, clock: Clock, floor_seconds: float) -> None:
+        """Refuse calls that come with less than `floor_seconds` or without a deadline."""
+        self._metrics = metrics
+        self._clock = clock
+        self._floor = floor_seconds
+        self._wrapped: dict[str, Handler] = {}  # as many as there are methods
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Return the guarded handler of a method; probes go through as they are."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is None or method.startswith(HEALTH_PREFIX):
+            return handler
+        wrapped = _Guarded(method, handler, self._metrics, self._clock, self._floor).handler()
+        self._wrapped[method] = wrapped
+        return wrapped
+
+
+class _Guarded:
+    """A method with its guard."""
+
+    def __init__(
+        self, method: str, handler: Handler, metrics: ServerMetrics, clock: Clock, floor: float
+    ) -> None:
+        self._method = method
+        self._handler = handler
+        self._requests = {c: metrics.requests.labels(method=method, code=c) for c in CODES}
+        self._seconds = metrics.seconds.labels(method=method)
+        self._running = metrics.running
+        self._clock = clock
+        self._floor = floor
+
+    def handler(self) -> Handler:
+        """Return the gRPC handler."""
+        how = {
+            "request_deserializer": self._handler.request_deserializer,
+            "response_serializer": self._handler.response_serializer,
+        }
+        if self._handler.request_streaming:
+            raise TypeError(f"{self._method}: requests in a stream are not guarded")
+        if self._handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._stream, **how)
+        return grpc.unary_unary_rpc_method_handler(self._unary, **how)
+
+    async def _unary(self, request: Any, context: Context) -> Any:
+        async with self._guard(context):
+            return await self._handler.unary_unary(request, context)
+
+    async def _stream(self, request: Any, context: Context) -> AsyncIterator[Any]:
+        async with self._guard(context):
+            answers = self._handler.unary_stream(request, context)
+            if inspect.isawaitable(answers):  # a handler that writes to the context itself
+                await answers
+                return
+            async for answer in answers:
+                yield answer
+
+    @asynccontextmanager
+    async def _guard(self, context: Context) -> AsyncIterator[None]:
+        started = self._clock.monotonic()
+        code = "cancelled"
+        self._running.inc()
+        try:
+            with bound_contextvars(rpc=self._method):
+                try:
+                    self._admit(context)
+                    yield
+                    code = "ok"
+                except grpc.aio.AbortError:
+                    code = RpcFailure.INTERNAL.value
+                    raise
+                except Exception as error:  # noqa: BLE001 - mapped, counted and logged
+                    refusal = self._refusal(error)
+                    code = refusal.kind.value
+                    await context.abort(CODE_OF[refusal.kind], refusal.detail)
+        finally:
+            self._running.dec()
+            self._requests[code].inc()
+            self._seconds.observe(self._clock.monotonic() - started)
+
+    def _admit(self, context: Context) -> None:
+        remaining = context.time_remaining()
+        if remaining is None:
+            raise Refused(RpcFailure.INVALID, "a deadline is required")
+        if remaining < self._floor:
+            raise Refused(RpcFailure.DEADLINE, "too little time to begin")
+
+    def _refusal(self, error: Exception) -> Refused:
+        refusal = refusal_of(error)
+        if refusal is None:
+            _log.error("rpc_crashed", exc_info=error)
+            return Refused(RpcFailure.INTERNAL, "internal error")
+        if not isinstance(error, Refused):
+            _log.warning("rpc_failed", code=refusal.kind, error=repr(error))
+        return refusal
