@@ -308,7 +308,7 @@ class HeaderField(_message.Message):
     name: _builtins.str
     """Field name."""
     value: _builtins.str
-    """Field value, unfolded, without CR or LF."""
+    """Field value, unfolded; a line feed asks for a fold there (mailweir_mail.edit.fold writes it so). No CR."""
     def __init__(
         self,
         *,

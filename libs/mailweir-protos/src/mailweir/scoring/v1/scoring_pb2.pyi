@@ -223,7 +223,7 @@ Global___StageReport: _TypeAlias = StageReport  # noqa: Y015
 
 @_typing.final
 class Thresholds(_message.Message):
-    """Scores from which an action holds."""
+    """Scores from which an action holds; one that is not set is switched off."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -239,14 +239,25 @@ class Thresholds(_message.Message):
     def __init__(
         self,
         *,
-        tag: _builtins.float = ...,
-        quarantine: _builtins.float = ...,
-        reject: _builtins.float = ...,
+        tag: _builtins.float | None = ...,
+        quarantine: _builtins.float | None = ...,
+        reject: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quarantine", b"_quarantine", "_reject", b"_reject", "_tag", b"_tag", "quarantine", b"quarantine", "reject", b"reject", "tag", b"tag"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["quarantine", b"quarantine", "reject", b"reject", "tag", b"tag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quarantine", b"_quarantine", "_reject", b"_reject", "_tag", b"_tag", "quarantine", b"quarantine", "reject", b"reject", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__quarantine: _TypeAlias = _typing.Literal["quarantine"]  # noqa: Y015
+    _WhichOneofArgType__quarantine: _TypeAlias = _typing.Literal["_quarantine", b"_quarantine"]  # noqa: Y015
+    _WhichOneofReturnType__reject: _TypeAlias = _typing.Literal["reject"]  # noqa: Y015
+    _WhichOneofArgType__reject: _TypeAlias = _typing.Literal["_reject", b"_reject"]  # noqa: Y015
+    _WhichOneofReturnType__tag: _TypeAlias = _typing.Literal["tag"]  # noqa: Y015
+    _WhichOneofArgType__tag: _TypeAlias = _typing.Literal["_tag", b"_tag"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quarantine) -> _WhichOneofReturnType__quarantine | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reject) -> _WhichOneofReturnType__reject | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tag) -> _WhichOneofReturnType__tag | None: ...
 
 Global___Thresholds: _TypeAlias = Thresholds  # noqa: Y015
