@@ -89,7 +89,7 @@ def test_bad_byte_expressions_are_refused(text: str) -> None:
     ("text", "where", "what"),
     [
         ("C: NOOP\nfly", "s:2", "unknown word 'fly'"),
-        ("policy: x", "s:1", "path.to.field"),
+        ("policy: x", "s:1", "write path"),
         ("C: NOOP\npolicy: a = 1", "s:2", "unknown word"),
         ("listener http", "s:1", "the listener is one of"),
         ("close now", "s:1", "nothing may follow"),

@@ -1,11 +1,11 @@
 """Reading scripts: lines of text to steps."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from mailweir_policy.paths import read_assignment
 from mailweir_testkit.dialogue.errors import Place, ScriptError
 from mailweir_testkit.dialogue.steps import Step
 from mailweir_testkit.dialogue.words import read_step
@@ -46,23 +46,13 @@ class _Head:
             case "about":
                 self.about = value.strip()
             case "policy":
-                self.policy.append(_assignment(value))
+                self.policy.append(read_assignment(value))
             case "account":
                 login, password, *senders = value.split()
                 self.accounts.append(Account(login, password, tuple(senders)))
             case _:
                 return False
         return True
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    path, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError("write policy: path.to.field = value")
-    try:
-        return path.strip(), json.loads(value)
-    except ValueError:
-        return path.strip(), value.strip()
 
 
 def parse_file(path: Path) -> Script:
