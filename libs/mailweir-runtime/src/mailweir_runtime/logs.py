@@ -9,7 +9,7 @@ import sys
 from typing import Final, Literal, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -60,9 +60,7 @@ def configure(
 
 
 def _shared(service: str, instance: str) -> list[Processor]:
-    def add_process(
-        _logger: object, _method: str, event: structlog.typing.EventDict
-    ) -> structlog.typing.EventDict:
+    def add_process(_logger: object, _method: str, event: EventDict) -> EventDict:
         event.setdefault("service", service)
         event.setdefault("instance", instance)
         return event
@@ -86,11 +84,20 @@ def _renderer(as_json: bool, colors: bool) -> list[Processor]:
             structlog.processors.UnicodeDecoder(),
             structlog.processors.JSONRenderer(default=repr),
         ]
+    # Nothing from the network may move the cursor of the admin's terminal: values are written with repr,
+    # and a library's text loses its control characters.
     return [
+        _printable_event,
         structlog.dev.ConsoleRenderer(
             colors=colors,
-            # A value from the network must not move the cursor of the admin's terminal.
             repr_native_str=True,
             exception_formatter=structlog.dev.plain_traceback,
-        )
+        ),
     ]
+
+
+def _printable_event(_logger: object, _method: str, event: EventDict) -> EventDict:
+    text = str(event.get("event", ""))
+    if not text.isprintable():
+        event["event"] = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return event

@@ -54,7 +54,7 @@ class Runtime:
         self._started = False
         self._problems: dict[str, str] = {}
         self._drain_by = float("inf")
-        self._last_state = self.state
+        self._last = (self.state, self.detail)
         self._last_turn = self.clock.monotonic()
 
     @property
@@ -143,14 +143,14 @@ class Runtime:
         self._problems = {k: v for k, v in self._problems.items() if k != part}
 
     def _changed(self) -> None:
-        state = self.state
-        self.metrics.state.state(state)
-        if state == self._last_state:
-            return
-        self._last_state = state
-        _log.info("state_changed", state=state, detail=self.detail)
-        for callback in self.state_changed:
-            callback(state)
+        state, detail = self.state, self.detail
+        (last_state, last_detail), self._last = self._last, (state, detail)
+        if (state, detail) != (last_state, last_detail):
+            _log.info("state_changed", state=state, detail=detail)
+        if state != last_state:
+            self.metrics.state.state(state)
+            for callback in self.state_changed:
+                callback(state)
 
 
 def default_instance() -> str:

@@ -219,10 +219,10 @@ def _expected(schema: Mapping[str, Any]) -> str:
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     words = {
-        "minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below",
-        "pattern": "of the form",
+        "minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most",
+        "exclusiveMaximum": "below", "pattern": "of the form",
     }  # fmt: skip
     parts = [f"{word} {schema[key]}" for key, word in words.items() if key in schema]
     if "examples" in schema:
         parts.append(f"like {' or '.join(str(example) for example in schema['examples'])}")
-    return f" {' '.join(parts)}" if parts else ""
+    return f" {', '.join(parts)}" if parts else ""

@@ -4,8 +4,10 @@ Retries are the channel's: only UNAVAILABLE, only the methods named idempotent, 
 the call's deadline, throttled when most calls fail. No code above this retries.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -91,33 +93,47 @@ async def call(
     method: "grpc.aio.UnaryUnaryMultiCallable[Q, R]", request: Q, *, timeout: float
 ) -> R:
     """Call a method and return its answer within `timeout` seconds; raises RpcFailed, nothing else."""
-    if timeout < LEAST_SECONDS:
-        raise RpcFailed(RpcFailure.DEADLINE, "no time left to call")
-    try:
+    _check_time(timeout)
+    with _failures():
         return await method(request, timeout=timeout)
-    except grpc.aio.AioRpcError as error:
-        raise _failed(error) from None
-    except (grpc.aio.UsageError, grpc.aio.InternalError) as error:  # the channel is closed
-        raise RpcFailed(RpcFailure.UNAVAILABLE, str(error)[:MAX_DETAIL]) from None
 
 
 async def stream(
     method: "grpc.aio.UnaryStreamMultiCallable[Q, R]", request: Q, *, timeout: float
 ) -> AsyncIterator[R]:
-    """Yield the answers of a streaming method, all within `timeout` seconds; raises RpcFailed."""
+    """Yield the answers of a streaming method, all within `timeout` seconds; raises RpcFailed.
+
+    A reader that may stop early wraps it in `contextlib.aclosing`, which ends the call at once.
+    """
+    _check_time(timeout)
+    running: grpc.aio.UnaryStreamCall[Q, R] | None = None
+    try:
+        with _failures():
+            running = method(request, timeout=timeout)
+            async for answer in running:
+                yield answer
+    finally:
+        if running is not None:
+            running.cancel()  # nothing where it has ended
+
+
+def _check_time(timeout: float) -> None:
     if timeout < LEAST_SECONDS:
         raise RpcFailed(RpcFailure.DEADLINE, "no time left to call")
-    running = method(request, timeout=timeout)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turn what gRPC raises into RpcFailed."""
     try:
-        async for answer in running:
-            yield answer
+        yield
     except grpc.aio.AioRpcError as error:
-        raise _failed(error) from None
-    except (grpc.aio.UsageError, grpc.aio.InternalError) as error:
+        raise RpcFailed(kind_of(error.code()), (error.details() or "")[:MAX_DETAIL]) from None
+    except (grpc.aio.UsageError, grpc.aio.InternalError) as error:  # the channel was closed before
         raise RpcFailed(RpcFailure.UNAVAILABLE, str(error)[:MAX_DETAIL]) from None
-    finally:
-        running.cancel()  # a reader that stops early; nothing where it has ended
-
-
-def _failed(error: grpc.aio.AioRpcError) -> RpcFailed:
-    return RpcFailed(kind_of(error.code()), (error.details() or "")[:MAX_DETAIL])
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled the caller: the channel was closed under the call.
+        raise RpcFailed(RpcFailure.UNAVAILABLE, "the channel was closed") from None
