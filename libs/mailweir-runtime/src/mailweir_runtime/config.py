@@ -297,9 +297,8 @@ class ConfigWatch:
 
     async def _watch(self) -> None:
         bucket = await self._bus.bucket(CONFIG)
-        async for entry in bucket.watch(CURRENT):
-            if entry.key == CURRENT:
-                await self._follow(bucket, entry)
+        async for entry in bucket.watch(CURRENT, exact=True):
+            await self._follow(bucket, entry)
 
     async def _follow(self, bucket: KeyValue, entry: Entry) -> None:
         """Swap to the version that the pointer names, or keep the last good one."""

@@ -1,6 +1,6 @@
 """The bus in memory, for unit tests: no socket, the same contract, time from a clock."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
 
@@ -122,10 +122,6 @@ class _Bucket(MemoryKeyValue):
     async def entries(self, prefix: str = "") -> Sequence[Entry]:
         self._bus.check()
         return await super().entries(prefix)
-
-    async def watch(self, prefix: str = "") -> AsyncIterator[Entry]:
-        async for entry in super().watch(prefix):
-            yield entry
 
 
 class _Bodies(MemoryBodies):

@@ -76,19 +76,21 @@ class MemoryKeyValue:
         found = (entry for entry, _ in self._entries.values() if entry.key.startswith(prefix))
         return sorted((e for e in found if e.value is not None), key=lambda e: e.key)
 
-    async def watch(self, prefix: str = "") -> AsyncIterator[Entry]:
-        """Yield the present entries whose key begins so, then each change."""
+    async def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
+        """Yield the present entries whose key begins so (`exact`: is so), then each change."""
         present = await self.entries(prefix)
         position = len(self._log)
         for entry in present:
-            yield entry
+            if not exact or entry.key == prefix:
+                yield entry
         while True:
             changed = self._changed
             self._expire()
             while position < len(self._log):
                 position += 1
-                if self._log[position - 1].key.startswith(prefix):
-                    yield self._log[position - 1]
+                entry = self._log[position - 1]
+                if entry.key == prefix or (not exact and entry.key.startswith(prefix)):
+                    yield entry
             try:
                 async with asyncio.timeout(POLL_SECONDS):
                     await changed.wait()

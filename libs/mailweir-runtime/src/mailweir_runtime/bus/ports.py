@@ -134,8 +134,11 @@ class KeyValue(Protocol):
         """Return the live entries whose key begins so, by key."""
         ...
 
-    def watch(self, prefix: str = "") -> AsyncIterator[Entry]:
-        """Yield the present entries whose key begins so, then each change; goes on over reconnects."""
+    def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
+        """Yield the present entries whose key begins so (`exact`: is so), then each change.
+
+        Goes on over reconnects; after one it yields what differs, so the final state is never missed.
+        """
         ...
 
 

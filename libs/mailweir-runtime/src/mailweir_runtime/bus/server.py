@@ -43,8 +43,6 @@ def server_config(
         f"listen: {_quoted(f'{host}:{port}')}",
         f"max_payload: {MAX_PAYLOAD_BYTES}",
         "max_pending: 67108864",
-        "lame_duck_grace_period: 1s",
-        "lame_duck_duration: 2s",
         "jetstream {",
         *(f"  {line}" for line in store),
         "}",

@@ -1,0 +1,231 @@
+"""The bus over NATS JetStream."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from mailweir_core.clock import Clock
+from mailweir_runtime.bus import nats_api
+from mailweir_runtime.bus.bodies import NatsBodies
+from mailweir_runtime.bus.metrics import BusMetrics
+from mailweir_runtime.bus.nats_consumer import NatsConsumer
+from mailweir_runtime.bus.nats_kv import NatsKeyValue
+from mailweir_runtime.bus.nats_link import Link, LinkOptions
+from mailweir_runtime.bus.ports import BusError, BusFull, BusUnavailable, PubAck
+from mailweir_runtime.bus.reconcile import reconcile
+from mailweir_runtime.bus.server import MIN_VERSION
+from mailweir_runtime.bus.topology import STREAMS, BucketSpec, ConsumerSpec, StreamSpec
+from mailweir_runtime.lifecycle import StartupError
+from mailweir_runtime.logs import get_logger
+
+PUBLISH_SECONDS: Final = 10.0
+"""How long a publish waits for the broker's word, a reconnect included."""
+RECONCILE_PAUSE_SECONDS: Final = 1.0
+PART: Final = "bus"
+
+_log = get_logger(__name__)
+
+
+class NatsBus:
+    """Streams, buckets and bodies in JetStream, over one link."""
+
+    def __init__(self, link: Link, metrics: BusMetrics, clock: Clock) -> None:
+        """Wrap a link."""
+        self.metrics = metrics
+        self._link = link
+        self._clock = clock
+        self._bodies = NatsBodies(link, metrics, clock)
+        self._consumers: dict[str, NatsConsumer] = {}
+        self._buckets: dict[str, NatsKeyValue] = {}
+        self._seconds = {spec.name: metrics.publish_seconds.labels(spec.name) for spec in STREAMS}
+
+    @property
+    def connected(self) -> bool:
+        """Say whether the broker answers at the moment."""
+        return self._link.connected
+
+    @property
+    def bodies(self) -> NatsBodies:
+        """Return the body store."""
+        return self._bodies
+
+    async def publish(self, subject: str, payload: bytes, *, msg_id: str = "") -> PubAck:
+        """Store a message durably; the same `msg_id` within the window is stored once.
+
+        Raises BusUnavailable, BusFull. With a `msg_id` it is sent again when the connection breaks.
+        """
+        header = nats_api.msg_id_header(msg_id) if msg_id else b""
+        started = self._clock.monotonic()
+        try:
+            answer = await self._link.request(
+                nats_api.check_subject(subject), payload,
+                seconds=PUBLISH_SECONDS, header=header, resend=bool(msg_id),
+            )  # fmt: skip
+            ack = nats_api.pub_ack(answer)
+        except BusError as error:
+            kind = "full" if isinstance(error, BusFull) else "unavailable"
+            self.metrics.publish_failures.labels(kind).inc()
+            raise
+        seconds = self._seconds.get(ack.stream)
+        if seconds is not None:
+            seconds.observe(self._clock.monotonic() - started)
+        return ack
+
+    async def consumer(self, spec: ConsumerSpec) -> NatsConsumer:
+        """Return the durable consumer of a declared spec."""
+        if spec.name not in self._consumers:
+            self._consumers[spec.name] = NatsConsumer(self._link, spec, self.metrics)
+        return self._consumers[spec.name]
+
+    async def last(self, stream: StreamSpec, subject: str) -> bytes | None:
+        """Return the payload of the newest message on a subject, or None where there is none."""
+        request = {"last_by_subj": nats_api.check_subject(subject)}
+        answer = await nats_api.find(self._link, f"STREAM.MSG.GET.{stream.name}", request)
+        return None if answer is None else base64.b64decode(answer["message"].get("data", ""))
+
+    async def bucket(self, spec: BucketSpec) -> NatsKeyValue:
+        """Return a declared bucket."""
+        if spec.name not in self._buckets:
+            self._buckets[spec.name] = NatsKeyValue(self._link, spec)
+        return self._buckets[spec.name]
+
+
+class BusSettings(Protocol):
+    """What the bus reads of the process settings."""
+
+    @property
+    def nats_url(self) -> str:
+        """Return the broker's URL; several with commas between them."""
+        ...
+
+    @property
+    def nats_credentials_file(self) -> Path | None:
+        """Return a .creds file."""
+        ...
+
+    @property
+    def stream_replicas(self) -> int:
+        """Return how many copies the cluster keeps."""
+        ...
+
+    @property
+    def connect_seconds(self) -> float:
+        """Return how long the start waits for the broker."""
+        ...
+
+
+class BusRuntime(Protocol):
+    """What the bus needs of the runtime."""
+
+    @property
+    def name(self) -> str:
+        """Return the service's name."""
+        ...
+
+    @property
+    def instance(self) -> str:
+        """Return the process's name among its like."""
+        ...
+
+    @property
+    def settings(self) -> BusSettings:
+        """Return the process settings."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock."""
+        ...
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Return where metrics are declared."""
+        ...
+
+    @property
+    def tasks(self) -> asyncio.TaskGroup:
+        """Return the group that owns background tasks."""
+        ...
+
+    def degraded(self, detail: str, *, part: str = "") -> None:
+        """Say that the service works with less."""
+        ...
+
+    def recovered(self, part: str = "") -> None:
+        """Say that a part works again."""
+        ...
+
+
+@asynccontextmanager
+async def connect_bus(rt: BusRuntime) -> AsyncIterator[NatsBus]:
+    """Connect and bring the broker to the declared topology; raises StartupError.
+
+    The connection is remade for ever when it breaks; meanwhile the service is `degraded`.
+    """
+    settings, metrics = rt.settings, BusMetrics(rt.registry)
+    options = LinkOptions(
+        settings.nats_url, f"mailweir-{rt.name}.{rt.instance}", settings.nats_credentials_file
+    )
+    link = Link(options, metrics)
+    try:
+        await _start(link, settings)
+    except BusError as error:
+        await link.close()
+        raise StartupError(f"the bus cannot be reached: {error}") from error
+    except BaseException:
+        await link.close()
+        raise
+    link.changed = _report_to(rt)
+    link.established = lambda: _reconcile_until_done(link, settings.stream_replicas)
+    task = rt.tasks.create_task(link.run(), name="bus")
+    try:
+        yield NatsBus(link, metrics, rt.clock)
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        await link.close()
+
+
+def _report_to(rt: BusRuntime) -> Callable[[bool], None]:
+    def changed(connected: bool) -> None:
+        if connected:
+            rt.recovered(PART)
+        else:
+            rt.degraded("no connection to the bus", part=PART)
+
+    return changed
+
+
+async def _start(link: Link, settings: BusSettings) -> None:
+    """Connect and reconcile within `connect_seconds`; raises BusError, StartupError."""
+    problem: BusError = BusUnavailable(f"{settings.nats_url}: no answer")
+    try:
+        async with asyncio.timeout(settings.connect_seconds):
+            wire = await link.open(settings.connect_seconds)
+            version = wire.connected_server_version
+            if (version.major, version.minor) < MIN_VERSION:
+                least = ".".join(str(part) for part in MIN_VERSION)
+                raise StartupError(f"the NATS server at {settings.nats_url} is older than {least}")
+            while True:
+                try:
+                    return await reconcile(link, settings.stream_replicas)
+                except BusError as error:
+                    problem = error
+                await asyncio.sleep(RECONCILE_PAUSE_SECONDS)
+    except TimeoutError:
+        raise problem from None
+
+
+async def _reconcile_until_done(link: Link, replicas: int) -> None:
+    """Reconcile again after a reconnect: the broker may have come back empty."""
+    while True:
+        try:
+            return await reconcile(link, replicas)
+        except (BusError, StartupError) as error:
+            _log.error("bus_not_reconciled", detail=str(error))
+        await asyncio.sleep(RECONCILE_PAUSE_SECONDS * 5)

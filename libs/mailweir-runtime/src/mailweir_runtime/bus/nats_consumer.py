@@ -1,0 +1,191 @@
+"""A durable pull consumer over JetStream, and the messages that it hands out.
+
+nats-py's own `fetch` waits for the whole batch once the first message is there; this one does not, and
+never asks for more than the caller can take: what lies ready at once, else one message, then the rest.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from mailweir_runtime.bus import nats_api
+from mailweir_runtime.bus.metrics import BusMetrics
+from mailweir_runtime.bus.nats_link import Link
+from mailweir_runtime.bus.nats_wire import Inbox, Incoming, Wire, WireLost
+from mailweir_runtime.bus.parking import parked_note
+from mailweir_runtime.bus.ports import BusUnavailable
+from mailweir_runtime.bus.topology import ConsumerSpec
+
+SETTLE_SECONDS: Final = 5.0
+FETCH_GRACE_SECONDS: Final = 2.0
+"""How much later than the broker's own end of a fetch we give up waiting for it."""
+NANO: Final = 1_000_000_000
+_ACK_PREFIX: Final = b"$JS.ACK."
+_NOTHING_LEFT: Final = frozenset({404, 408})  # nothing there; time is up
+
+
+class NatsMessage:
+    """A message that a consumer handed out; its reply subject holds attempt, sequence and time."""
+
+    __slots__ = (
+        "_consumer", "_reply", "attempt", "payload", "published_at", "sequence", "settled", "subject",
+    )  # fmt: skip
+
+    def __init__(
+        self, consumer: "NatsConsumer", subject: bytes, reply: bytes, payload: bytes
+    ) -> None:
+        """Read the reply subject: `$JS.ACK.[domain.account.]stream.consumer.attempt.seq.cseq.ns.pending`."""
+        parts = reply.split(b".")
+        at = 6 if len(parts) > 9 else 4
+        self.subject = subject.decode()
+        self.payload = payload
+        self.attempt = int(parts[at])
+        self.sequence = int(parts[at + 1])
+        self.published_at = int(parts[at + 3]) / NANO
+        self.settled = False
+        self._reply = reply.decode()
+        self._consumer = consumer
+
+    async def ack(self) -> None:
+        """Tell the broker that it is done with."""
+        await self._settle(b"+ACK")
+
+    async def ack_sync(self) -> None:
+        """Do the same and wait for the broker's confirmation; raises BusUnavailable."""
+        if not self.settled:
+            await self._consumer.link.request(
+                self._reply, b"+ACK", seconds=SETTLE_SECONDS, resend=True
+            )
+            self.settled = True
+
+    async def nak(self, delay_seconds: float = 0.0) -> None:
+        """Give it back, to be handed out again after the delay."""
+        delay = json.dumps({"delay": int(delay_seconds * NANO)}).encode()
+        await self._settle(b"-NAK " + delay if delay_seconds > 0 else b"-NAK")
+
+    async def in_progress(self) -> None:
+        """Ask for more time: the ack wait begins anew."""
+        if not self.settled:
+            await self._consumer.link.send(self._reply, b"+WPI", seconds=SETTLE_SECONDS)
+
+    async def park(self, reason: str) -> None:
+        """Copy it to the stream PARKED with the reason, count it, and take it off this stream."""
+        if not self.settled:
+            await self._consumer.park(self, reason)
+            await self._settle(b"+ACK")
+
+    async def _settle(self, word: bytes) -> None:
+        if not self.settled:
+            await self._consumer.link.send(self._reply, word, seconds=SETTLE_SECONDS)
+            self.settled = True
+
+
+class NatsConsumer:
+    """A durable pull consumer; one fetch at a time."""
+
+    def __init__(self, link: Link, spec: ConsumerSpec, metrics: BusMetrics) -> None:
+        """Wrap a consumer that exists."""
+        self.link = link
+        self.spec = spec
+        self._metrics = metrics
+        self._redelivered = metrics.redelivered.labels(spec.name)
+        self._next = f"{nats_api.PREFIX}CONSUMER.MSG.NEXT.{spec.stream.name}.{spec.name}"
+        self._lock = asyncio.Lock()
+        self._wire: Wire | None = None
+        self._inbox: Inbox | None = None
+        self._number = 0
+
+    async def fetch(self, most: int, wait_seconds: float) -> Sequence[NatsMessage]:
+        """Return up to `most` messages as soon as there is one; none after `wait_seconds`.
+
+        Raises BusUnavailable. A cancelled fetch gives back what was on its way.
+        """
+        async with self._lock:
+            wire = await self.link.wire(max(wait_seconds, nats_api.API_SECONDS))
+            inbox = self._bind(wire)
+            try:
+                return await self._fetch(wire, inbox, most, wait_seconds)
+            except WireLost as error:
+                raise BusUnavailable("the connection broke during a fetch") from error
+            except BaseException:
+                self._inbox = None
+                inbox.close(self._give_back)
+                raise
+
+    def _bind(self, wire: Wire) -> Inbox:
+        if self._inbox is None or self._wire is not wire:
+            self._wire = wire
+            self._inbox = wire.inbox(".*")
+        return self._inbox
+
+    def _give_back(self, item: Incoming) -> None:
+        """Return a message that came when nobody wanted it any more."""
+        wire = self._wire
+        if item.reply.startswith(_ACK_PREFIX) and wire is not None and not wire.lost.is_set():
+            wire.send(item.reply.decode(), b"-NAK")
+
+    async def _fetch(
+        self, wire: Wire, inbox: Inbox, most: int, wait_seconds: float
+    ) -> list[NatsMessage]:
+        seconds = nats_api.API_SECONDS
+        ready = await self._ask(wire, inbox, most, {"no_wait": True}, seconds)
+        if ready or wait_seconds <= 0:
+            return ready
+        expires = {"expires": int(wait_seconds * NANO)}
+        first = await self._ask(wire, inbox, 1, expires, wait_seconds + FETCH_GRACE_SECONDS)
+        if not first or most == 1:
+            return first
+        return first + await self._ask(wire, inbox, most - 1, {"no_wait": True}, seconds)
+
+    async def _ask(
+        self, wire: Wire, inbox: Inbox, most: int, terms: Mapping[str, object], seconds: float
+    ) -> list[NatsMessage]:
+        """Make one pull request and gather what it brings until it is filled or over."""
+        self._number += 1
+        reply = f"{inbox.subject}.{self._number}"
+        wire.send(self._next, json.dumps({"batch": most, **terms}).encode(), reply=reply)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        taken: list[NatsMessage] = []
+        while len(taken) < most:
+            item = await inbox.get(deadline - loop.time())
+            if item is None and not taken:
+                raise BusUnavailable(f"no answer to a fetch within {seconds:g} s")
+            if item is None or (item.status and item.subject == reply.encode()):
+                _check_end(item, taken)
+                break
+            if item.reply.startswith(_ACK_PREFIX):
+                taken.append(self._message(item))
+        return taken
+
+    def _message(self, item: Incoming) -> NatsMessage:
+        message = NatsMessage(self, item.subject, item.reply, item.data)
+        if message.attempt > 1:
+            self._redelivered.inc()
+        return message
+
+    async def lag(self) -> int:
+        """Return how many messages wait or are being worked on; raises BusUnavailable."""
+        subject = f"CONSUMER.INFO.{self.spec.stream.name}.{self.spec.name}"
+        info = await nats_api.call(self.link, subject)
+        return int(info["num_pending"]) + int(info["num_ack_pending"])
+
+    async def park(self, message: NatsMessage, reason: str) -> None:
+        """Store a copy of a message in PARKED; raises BusUnavailable, BusFull."""
+        note = parked_note(self.spec, message.subject, message.attempt, reason)
+        msg_id = f"parked-{self.spec.stream.name}-{message.sequence}"
+        header = nats_api.header_block(("Nats-Msg-Id", msg_id), *note.headers)
+        answer = await self.link.request(
+            note.subject, message.payload, seconds=SETTLE_SECONDS, header=header, resend=True
+        )
+        nats_api.pub_ack(answer)
+        self._metrics.parked.labels(self.spec.name).inc()
+
+
+def _check_end(item: Incoming | None, taken: list[NatsMessage]) -> None:
+    """Raise BusUnavailable where the broker ended a request for another reason than that nothing is left."""
+    if item is None or taken or item.status in _NOTHING_LEFT:
+        return
+    line = item.header.split(b"\r\n")[0][9:].decode("ascii", "replace")
+    raise BusUnavailable(f"fetch refused: {line}")
