@@ -58,12 +58,12 @@ def test_an_unknown_field_is_for_the_policy_to_refuse() -> None:
 @pytest.mark.parametrize(
     ("path", "what"),
     [
-        ("format.x", "nothing below format"),
-        ("format.x.y", "nothing below x"),
+        ("format.x", "no place for 'x'"),
+        ("format.x.y", "no place for 'x'"),
         ("list.2", "no place in a list of 1"),
         ("list.one", "'one' is no place"),
         ("list.9.x", "'9' is no place"),
-        ("list.0.x", "nothing below list.0"),
+        ("list.0.x", "no place for 'x'"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_named(path: str, what: str) -> None:

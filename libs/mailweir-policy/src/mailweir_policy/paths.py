@@ -33,7 +33,7 @@ def assign(document: dict[str, Any], path: str, value: Any) -> None:
     elif isinstance(place, list):
         place[_index(place, last, path)] = value
     else:
-        raise ValueError(f"{path}: there is nothing below {'.'.join(way)}")
+        raise ValueError(f"{path}: there is no place for {last!r}")
 
 
 def _child(place: Any, part: str, path: str) -> Any:
@@ -41,7 +41,7 @@ def _child(place: Any, part: str, path: str) -> Any:
         return place.setdefault(part, {})
     if isinstance(place, list):
         return place[_index(place, part, path)]
-    raise ValueError(f"{path}: there is nothing below {part}")
+    raise ValueError(f"{path}: there is no place for {part!r}")
 
 
 def _index(place: list[Any], part: str, path: str) -> int:

@@ -1,0 +1,1 @@
+"""`mailweir up`: a nats-server and all services on one machine, supervised."""

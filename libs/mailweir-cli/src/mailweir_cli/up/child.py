@@ -1,0 +1,171 @@
+"""One supervised process: started, asked how it is, started again when it dies, stopped in the end."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from mailweir_cli.up import leash
+from mailweir_cli.up.backoff import Backoff
+from mailweir_cli.up.logfile import LogFile
+from mailweir_cli.up.plan import ProcessSpec
+from mailweir_cli.up.preflight import free_port
+from mailweir_cli.up.probe import nats_phase, service_phase
+from mailweir_cli.up.status import Phase, Status
+
+STARTING_POLL_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 2.0
+EXIT_SETTINGS: Final = 2
+"""A service's exit code for wrong settings, which no new start makes right."""
+EXIT_START: Final = 3
+
+
+class Child:
+    """A process and what becomes of it. `changed` is called at every change of the status."""
+
+    def __init__(
+        self,
+        spec: ProcessSpec,
+        log: LogFile,
+        surroundings: Mapping[str, str],
+        lock: int,
+        changed: Callable[["Child"], None],
+    ) -> None:
+        """Prepare; `lock` is a descriptor that the process inherits."""
+        self.spec = spec
+        self.log = log
+        self.exit_code = 0
+        self.last_words: list[str] = []
+        self._surroundings = surroundings
+        self._lock = lock
+        self._changed = changed
+        self._backoff = Backoff()
+        self._phase = Phase.WAITING
+        self._detail = ""
+        self._restarts = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._port = spec.port
+
+    @property
+    def status(self) -> Status:
+        """Return how it is now."""
+        pid = self._process.pid if self._process else 0
+        s = self.spec
+        return Status(s.name, self._phase, pid, self._restarts, s.listens, self._detail)
+
+    async def run(self) -> None:
+        """Keep it running until `stop`, or until there is no hope; then the phase is `failed`."""
+        self._ended.clear()
+        try:
+            await self._keep_running()
+        finally:
+            self._ended.set()
+
+    async def _keep_running(self) -> None:
+        while not self._stopping.is_set():
+            begin, offset = time.monotonic(), self.log.size()
+            code = await self._run_once()
+            if self._stopping.is_set():
+                break
+            self.exit_code, self.last_words = code, self.log.last_words(offset)
+            pause = self._backoff.died(time.monotonic() - begin)
+            if code == EXIT_SETTINGS or self._backoff.hopeless:
+                self._became(Phase.FAILED, self._obituary())
+                return
+            self._restarts += 1
+            self._became(Phase.BACKOFF, f"{self._obituary()}; again in {pause:g} s")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+        self._became(Phase.STOPPED, "")
+
+    def _obituary(self) -> str:
+        code = self.exit_code
+        if code in (EXIT_SETTINGS, EXIT_START) and self.last_words:
+            return self.last_words[-1]
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit code {code}, see {self.log.path}"
+
+    async def _run_once(self) -> int:
+        self._became(Phase.STARTING, "")
+        process = await self._start()
+        if self._stopping.is_set():  # `stop` came while it was being made
+            self._signal()
+        try:
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(self._watch(), name=f"watch-{self.spec.name}")
+                code = await process.wait()
+                watch.cancel()
+        finally:
+            self._process = None
+        return code
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        environment = {**self.spec.defaults, **self._surroundings, **self.spec.environment}
+        if self.spec.probe_variable:
+            self._port = (
+                free_port()
+            )  # a new one each time: the old one may have been taken meanwhile
+            environment[self.spec.probe_variable] = f"127.0.0.1:{self._port}"
+        leashed = (sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid()))
+        with self.log.path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *leashed,
+                *self.spec.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # a Ctrl-C at the terminal is for the supervisor alone
+                pass_fds=(self._lock,),
+            )
+        return self._process
+
+    async def _watch(self) -> None:
+        """Ask how it is until cancelled."""
+        ask = service_phase if self.spec.probe_variable else nats_phase
+        while True:
+            phase, detail = await ask(self._port)
+            self._became(phase, detail)
+            if self.status.serving:
+                self._backoff.was_ready = True
+            await asyncio.sleep(POLL_SECONDS if self.status.serving else STARTING_POLL_SECONDS)
+
+    def _became(self, phase: Phase, detail: str) -> None:
+        if (phase, detail) != (self._phase, self._detail):
+            self._phase, self._detail = phase, detail
+            self._changed(self)
+
+    async def stop(self, grace_seconds: float) -> bool:
+        """Let it finish and wait for its end; returns False where it had to be killed after the grace."""
+        self._stopping.set()
+        self._signal()
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            self.kill()
+            await self._ended.wait()
+            return False
+        return True
+
+    def _signal(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(self.spec.stop_signal)
+
+    def kill(self) -> None:
+        """End it and everything it started, at once."""
+        self._stopping.set()
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,0 +1,144 @@
+"""Which processes run, by which command and settings, and in which order they end."""
+
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mailweir_cli.up.options import UpOptions
+from mailweir_cli.up.places import Places
+from mailweir_runtime.bus.server import server_config, write_config
+
+DRAIN_SECONDS: Final = 30.0
+"""What each service gets to finish its work."""
+STOP_ORDER: Final = ("ingress", "scoring", "delivery", "quarantine", "gateway", "nats")
+"""First who takes mail in, last who stores it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """A process to be kept running.
+
+    `environment` is set whatever the surroundings say, `defaults` where they say nothing. A service has
+    `probe_variable`, the setting that takes its metrics address; the nats-server has its `port`.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    listens: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    probe_variable: str = ""
+    port: int = 0
+    stop_signal: signal.Signals = signal.SIGTERM
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The nats-server of this run: its port, and the word that clients must know.
+
+    Without the word every account of the machine could read and change mail on its way.
+    """
+
+    port: int
+    token: str
+
+    @property
+    def url(self) -> str:
+        """Return what services connect to."""
+        return f"nats://{self.token}@127.0.0.1:{self.port}"
+
+
+def nats_spec(program: Path, broker: Broker, options: UpOptions, places: Places) -> ProcessSpec:
+    """Write the nats-server's configuration and return its process."""
+    config = places.nats / "server.conf"
+    text = server_config(
+        places.nats / "store", "127.0.0.1", broker.port, max_store_bytes=options.store_limit_bytes
+    )
+    write_config(config, f'{text}authorization {{ token: "{broker.token}" }}\n')
+    # SIGINT: it flushes, closes its stores and exits with 0
+    return ProcessSpec(
+        "nats",
+        (str(program), "-c", str(config)),
+        f"127.0.0.1:{broker.port}",
+        port=broker.port,
+        stop_signal=signal.SIGINT,
+    )
+
+
+def service_specs(options: UpOptions, places: Places, broker: Broker) -> list[ProcessSpec]:
+    """Return the services' processes. Ports in `options` are settled."""
+    defaults = {"DRAIN_SECONDS": f"{DRAIN_SECONDS:g}", "LOG_FORMAT": "json"}
+    own: dict[str, tuple[str, dict[str, str]]] = {
+        "quarantine": _quarantine(places),
+        "scoring": _scoring(places),
+        "delivery": ("", {"DNS": options.dns}),
+        "gateway": _gateway(options, places),
+        "ingress": _ingress(options, places),
+    }
+    return [
+        ProcessSpec(
+            name,
+            (sys.executable, "-m", f"mailweir_{name}"),
+            listens,
+            _variables(name, {"NATS_URL": broker.url, **settings}),
+            _variables(name, defaults),
+            f"MAILWEIR_{name.upper()}_METRICS_LISTEN",
+        )
+        for name, (listens, settings) in own.items()
+    ]
+
+
+def _variables(service: str, settings: Mapping[str, str]) -> dict[str, str]:
+    return {f"MAILWEIR_{service.upper()}_{key}": value for key, value in settings.items()}
+
+
+def _quarantine(places: Places) -> tuple[str, dict[str, str]]:
+    return "", {
+        "LISTEN": places.socket("quarantine"),
+        "DATABASE_URL": places.database("quarantine"),
+    }
+
+
+def _scoring(places: Places) -> tuple[str, dict[str, str]]:
+    return "", {"LISTEN": places.socket("scoring")}
+
+
+def _gateway(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
+    return f"http://{options.http}", {
+        "LISTEN": str(options.http),
+        "QUARANTINE_TARGET": places.socket("quarantine"),
+        "DATABASE_URL": places.database("gateway"),
+        "INITIAL_POLICY_FILE": str(places.first_policy),
+        "KEY_FILE": str(places.admin_key),
+        "DEMO_PASSWORD_FILE": str(places.demo_password),
+    }
+
+
+def _ingress(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
+    return f"smtp {options.smtp}, submission {options.submission}", {
+        "MX_LISTEN": str(options.smtp),
+        "SUBMISSION_LISTEN": str(options.submission),
+        "SUBMISSIONS_LISTEN": "",
+        "TLS_CERT_FILE": str(places.certificate),
+        "TLS_KEY_FILE": str(places.certificate_key),
+        "SCORING_TARGET": places.socket("scoring"),
+        "REPUTATION_TARGET": "",
+        "GREYLIST_TARGET": "",
+        "RATELIMIT_TARGET": "",
+    }
+
+
+def state_document(options: UpOptions, pid: int, nats_port: int) -> str:
+    """Return what runs where, as JSON for programs that look for it."""
+    where = {
+        "pid": pid,
+        "smtp": str(options.smtp),
+        "submission": str(options.submission),
+        "http": str(options.http),
+        "nats": f"127.0.0.1:{nats_port}",
+    }
+    return json.dumps(where, indent=2) + "\n"
