@@ -23,7 +23,8 @@ from mailweir_runtime.bus.topology import (
 class MemoryBus:
     """Streams, buckets and bodies in memory.
 
-    Set `outage` to an exception to have every call raise it: BusUnavailable, BusFull.
+    Set `outage` to an exception to have every call raise it: BusUnavailable, BusFull. Raise `connections`
+    to play a reconnect.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class MemoryBus:
         self.clock: Clock = clock or SystemClock()
         self.metrics = metrics or BusMetrics(CollectorRegistry())
         self.outage: BusError | None = None
+        self.connections = 1
         known = {spec.name: spec for spec in (*streams, PARKED)}
         self._streams = {name: MemoryStream(spec, self.clock) for name, spec in known.items()}
         self._consumers: dict[str, _Consumer] = {}

@@ -50,6 +50,11 @@ class NatsBus:
         return self._link.connected
 
     @property
+    def connections(self) -> int:
+        """Return how many connections have been made so far."""
+        return self._link.connections
+
+    @property
     def bodies(self) -> NatsBodies:
         """Return the body store."""
         return self._bodies

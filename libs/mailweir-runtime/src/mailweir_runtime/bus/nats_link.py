@@ -43,6 +43,7 @@ class Link:
         """Prepare; `open` makes the first connection."""
         self.established: Callable[[], Awaitable[None]] | None = None
         self.changed: Callable[[bool], None] = lambda _: None
+        self.connections = 0
         self._options = options
         self._metrics = metrics
         self._wire: Wire | None = None
@@ -183,6 +184,7 @@ class Link:
 
     def _adopt(self, wire: Wire) -> Wire:
         self._wire = wire
+        self.connections += 1
         self._metrics.connected.set(1)
         self._up.set()
         self.changed(True)

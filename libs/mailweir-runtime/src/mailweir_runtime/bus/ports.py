@@ -180,6 +180,15 @@ class Bus(Protocol):
         ...
 
     @property
+    def connections(self) -> int:
+        """Return how many connections have been made so far.
+
+        A broker that was killed may hand out again, as if for the first time, what it handed out shortly
+        before: where that matters, look at what was stored before the present connection as redelivered.
+        """
+        ...
+
+    @property
     def bodies(self) -> BodyStore:
         """Return the body store."""
         ...
