@@ -1,0 +1,1 @@
+"""The outside: streams' protobuf, SQL, and the same in memory."""

@@ -1,0 +1,1 @@
+"""What the quarantine decides, as pure functions: states, progress, cursors, retention."""
