@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+import grpc
 import psutil
 import uvloop
 
@@ -56,7 +57,7 @@ class Scorer(pb_grpc.ScoringServiceServicer):
 async def server(rt: Runtime, settings: BenchSettings) -> None:
     """Serve until told to stop."""
 
-    def register(grpc_server: object) -> None:
+    def register(grpc_server: grpc.aio.Server) -> None:
         pb_grpc.add_ScoringServiceServicer_to_server(Scorer(), grpc_server)
 
     async with serve(rt, settings.listen, register):

@@ -22,6 +22,8 @@ MAX_REQUESTS: Final = 16
 """Requests answered at once; a connection over that is closed at once."""
 REQUEST_SECONDS: Final = 5.0
 """Longest wait for a part of a request."""
+POLL_SECONDS: Final = 0.2
+"""How soon the server notices that it shall end."""
 TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -74,6 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 64  # the default of 5 makes a burst of probes wait for a second SYN
 
     def __init__(self, listen: HostPort, endpoint: Endpoint) -> None:
         host = listen.host or "0.0.0.0"
@@ -105,7 +108,10 @@ def serve_endpoint(listen: HostPort, endpoint: Endpoint) -> Iterator[HostPort]:
     """Serve until the block ends; yields the bound address. Raises OSError where it cannot listen."""
     server = _Server(listen, endpoint)
     thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.5}, name="endpoint", daemon=True
+        target=server.serve_forever,
+        kwargs={"poll_interval": POLL_SECONDS},
+        name="endpoint",
+        daemon=True,
     )
     thread.start()
     try:

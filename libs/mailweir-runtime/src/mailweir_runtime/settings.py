@@ -156,17 +156,19 @@ def _default(value: object) -> str:
 
 def _unknown(settings_type: type[ServiceSettings], names: Iterable[str]) -> list[str]:
     prefix = _prefix(settings_type)
-    known = [f"{prefix}{name.upper()}" for name in settings_type.model_fields]
+    known = [name.upper() for name in settings_type.model_fields]
     lines = []
-    for name in sorted(names):
-        upper = name.upper()
-        if not upper.startswith(prefix) or upper in known:
+    for variable in sorted(names):
+        name = variable.upper().removeprefix(prefix)
+        if (
+            not variable.upper().startswith(prefix)
+            or name in known
+            or _SERVICE_LINK.fullmatch(name)
+        ):
             continue
-        if _SERVICE_LINK.fullmatch(upper.removeprefix(prefix)):
-            continue
-        close = difflib.get_close_matches(upper, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        lines.append(f"{name}: there is no such setting{hint}")
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {prefix}{close[0]}?" if close else ""
+        lines.append(f"{variable}: there is no such setting{hint}")
     return lines
 
 

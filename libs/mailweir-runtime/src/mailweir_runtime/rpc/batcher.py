@@ -6,7 +6,7 @@ No timer and no added delay when idle: the first question goes out in the same t
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -84,9 +84,10 @@ class Batcher(Generic[Q, R]):
         try:
             while self._senders:
                 await asyncio.wait(self._senders)
-        finally:
+        finally:  # cut off: what is left gets no answer any more
             for task in self._senders:
                 task.cancel()
+            self._fail(self._waiting, RpcFailed(RpcFailure.UNAVAILABLE, "closed"))
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         if len(self._senders) < self._max_in_flight:
@@ -138,7 +139,7 @@ class Batcher(Generic[Q, R]):
                 if not one.answer.done():
                     one.answer.set_result(answer)
 
-    def _fail(self, batch: Sequence[_Waiting[Q, R]], error: RpcFailed) -> None:
+    def _fail(self, batch: Iterable[_Waiting[Q, R]], error: RpcFailed) -> None:
         for one in batch:
             if not one.answer.done():
                 # One exception each: a shared one would gather the tracebacks of all askers.

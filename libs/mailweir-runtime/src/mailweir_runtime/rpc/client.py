@@ -6,7 +6,7 @@ the call's deadline, throttled when most calls fail. No code above this retries.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -100,7 +100,7 @@ async def call(
 
 async def stream(
     method: "grpc.aio.UnaryStreamMultiCallable[Q, R]", request: Q, *, timeout: float
-) -> AsyncIterator[R]:
+) -> AsyncGenerator[R, None]:
     """Yield the answers of a streaming method, all within `timeout` seconds; raises RpcFailed.
 
     A reader that may stop early wraps it in `contextlib.aclosing`, which ends the call at once.
