@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry
 from mailweir_core.clock import Clock, SystemClock
 from mailweir_runtime.bus.matching import stream_of
 from mailweir_runtime.bus.memory_kv import MemoryBodies, MemoryKeyValue
-from mailweir_runtime.bus.memory_streams import MemoryConsumer, MemoryMessage, MemoryStream, Stored
+from mailweir_runtime.bus.memory_streams import MemoryConsumer, MemoryStream, Stored
 from mailweir_runtime.bus.metrics import BusMetrics
-from mailweir_runtime.bus.ports import BusError, BusUnavailable, Entry, PubAck, StoredBody
+from mailweir_runtime.bus.ports import BusError, BusUnavailable, PubAck
 from mailweir_runtime.bus.topology import (
     BUCKETS,
     PARKED,
@@ -42,9 +42,11 @@ class MemoryBus:
         self.connections = 1
         known = {spec.name: spec for spec in (*streams, PARKED)}
         self._streams = {name: MemoryStream(spec, self.clock) for name, spec in known.items()}
-        self._consumers: dict[str, _Consumer] = {}
-        self._buckets = {spec.name: _Bucket(self, spec) for spec in buckets}
-        self._bodies = _Bodies(self)
+        self._consumers: dict[str, MemoryConsumer] = {}
+        self._buckets = {
+            spec.name: MemoryKeyValue(spec, self.clock, self.check) for spec in buckets
+        }
+        self._bodies = MemoryBodies(self.check)
 
     @property
     def connected(self) -> bool:
@@ -52,7 +54,7 @@ class MemoryBus:
         return self.outage is None
 
     @property
-    def bodies(self) -> "_Bodies":
+    def bodies(self) -> MemoryBodies:
         """Return the body store."""
         return self._bodies
 
@@ -73,13 +75,14 @@ class MemoryBus:
             raise BusUnavailable(f"no stream takes {subject}")
         return self._streams[spec.name].publish(subject, bytes(payload), msg_id)
 
-    async def consumer(self, spec: ConsumerSpec) -> "_Consumer":
+    async def consumer(self, spec: ConsumerSpec) -> MemoryConsumer:
         """Return the durable consumer of a declared spec."""
         self.check()
         if spec.name not in self._consumers:
             stream, parked = self._streams[spec.stream.name], self._streams[PARKED.name]
-            consumer = MemoryConsumer(spec, stream, parked, self.clock, self.metrics)
-            self._consumers[spec.name] = _Consumer(self, consumer)
+            self._consumers[spec.name] = MemoryConsumer(
+                spec, stream, parked, self.clock, self.metrics, self.check
+            )
         return self._consumers[spec.name]
 
     async def last(self, stream: StreamSpec, subject: str) -> bytes | None:
@@ -88,61 +91,7 @@ class MemoryBus:
         stored = self._streams[stream.name].last(subject)
         return None if stored is None else stored.payload
 
-    async def bucket(self, spec: BucketSpec) -> "_Bucket":
+    async def bucket(self, spec: BucketSpec) -> MemoryKeyValue:
         """Return a declared bucket."""
         self.check()
         return self._buckets[spec.name]
-
-
-class _Consumer:
-    def __init__(self, bus: MemoryBus, consumer: MemoryConsumer) -> None:
-        self._bus = bus
-        self._consumer = consumer
-
-    async def fetch(self, most: int, wait_seconds: float) -> Sequence[MemoryMessage]:
-        self._bus.check()
-        return await self._consumer.fetch(most, wait_seconds)
-
-    async def lag(self) -> int:
-        self._bus.check()
-        return await self._consumer.lag()
-
-
-class _Bucket(MemoryKeyValue):
-    def __init__(self, bus: MemoryBus, spec: BucketSpec) -> None:
-        super().__init__(spec, bus.clock)
-        self._bus = bus
-
-    async def get(self, key: str) -> Entry | None:
-        self._bus.check()
-        return await super().get(key)
-
-    async def put(self, key: str, value: bytes) -> int:
-        self._bus.check()
-        return await super().put(key, value)
-
-    async def entries(self, prefix: str = "") -> Sequence[Entry]:
-        self._bus.check()
-        return await super().entries(prefix)
-
-
-class _Bodies(MemoryBodies):
-    def __init__(self, bus: MemoryBus) -> None:
-        super().__init__()
-        self._bus = bus
-
-    async def put(self, key: str, content: bytes) -> StoredBody:
-        self._bus.check()
-        return await super().put(key, content)
-
-    async def get(self, key: str) -> bytes | None:
-        self._bus.check()
-        return await super().get(key)
-
-    async def delete(self, key: str) -> None:
-        self._bus.check()
-        await super().delete(key)
-
-    async def keys(self) -> Sequence[str]:
-        self._bus.check()
-        return await super().keys()

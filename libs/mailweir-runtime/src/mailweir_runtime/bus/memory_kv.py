@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from mailweir_core.clock import Clock
 from mailweir_runtime.bus.matching import check_key
@@ -16,8 +16,9 @@ POLL_SECONDS = 0.01
 class MemoryKeyValue:
     """A bucket of keys with revisions; deleted and expired keys keep a revision, as in the broker."""
 
-    def __init__(self, spec: BucketSpec, clock: Clock) -> None:
-        """Begin empty."""
+    def __init__(self, spec: BucketSpec, clock: Clock, check: Callable[[], None]) -> None:
+        """Begin empty; `check` raises while the bus is away."""
+        self._check = check
         self._spec = spec
         self._clock = clock
         self._revision = 0
@@ -44,12 +45,14 @@ class MemoryKeyValue:
 
     async def get(self, key: str) -> Entry | None:
         """Return the newest value, or None where there is none."""
+        self._check()
         self._expire()
         entry = self._entries.get(check_key(key), (None, 0.0))[0]
         return None if entry is None or entry.value is None else entry
 
     async def put(self, key: str, value: bytes) -> int:
         """Store a value whatever was there; returns its revision."""
+        self._check()
         return self._store(key, value)
 
     async def create(self, key: str, value: bytes) -> int:
@@ -72,6 +75,7 @@ class MemoryKeyValue:
 
     async def entries(self, prefix: str = "") -> Sequence[Entry]:
         """Return the live entries whose key begins so, by key."""
+        self._check()
         self._expire()
         found = (entry for entry, _ in self._entries.values() if entry.key.startswith(prefix))
         return sorted((e for e in found if e.value is not None), key=lambda e: e.key)
@@ -101,23 +105,28 @@ class MemoryKeyValue:
 class MemoryBodies:
     """Bodies in a dictionary."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, check: Callable[[], None]) -> None:
+        """Begin empty; `check` raises while the bus is away."""
+        self._check = check
         self._bodies: dict[str, bytes] = {}
 
     async def put(self, key: str, content: bytes) -> StoredBody:
         """Store a body; the same key is replaced."""
+        self._check()
         self._bodies[key] = bytes(content)
         return StoredBody(key, len(content), hashlib.sha256(content).hexdigest())
 
     async def get(self, key: str) -> bytes | None:
         """Return a body, or None where there is none."""
+        self._check()
         return self._bodies.get(key)
 
     async def delete(self, key: str) -> None:
         """Remove a body; no error where there is none."""
+        self._check()
         self._bodies.pop(key, None)
 
     async def keys(self) -> Sequence[str]:
         """Return the keys of all bodies."""
+        self._check()
         return sorted(self._bodies)

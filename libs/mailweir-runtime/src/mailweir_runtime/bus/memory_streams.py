@@ -1,7 +1,7 @@
 """Streams and consumers in memory: dedup window, work queue, ack wait, redelivery, driven by a clock."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mailweir_core.clock import Clock
@@ -102,8 +102,10 @@ class MemoryConsumer:
         parked: MemoryStream,
         clock: Clock,
         metrics: BusMetrics,
+        check: Callable[[], None],
     ) -> None:
-        """Begin with the stream's first message."""
+        """Begin with the stream's first message; `check` raises while the bus is away."""
+        self.check = check
         self.spec = spec
         self.stream = stream
         self.parked = parked
@@ -119,6 +121,7 @@ class MemoryConsumer:
         clock_end = self._clock.monotonic() + wait_seconds
         real_end = loop.time() + wait_seconds
         while True:
+            self.check()
             changed = self.stream.changed
             taken = self._take(most)
             if taken or self._clock.monotonic() >= clock_end or loop.time() >= real_end:
@@ -159,6 +162,7 @@ class MemoryConsumer:
 
     async def lag(self) -> int:
         """Return how many messages wait or are being worked on."""
+        self.check()
         waiting = sum(
             sequence >= self._next and matches(self.spec.filter, stored.subject)
             for sequence, stored in self.stream.messages.items()
@@ -187,6 +191,7 @@ class MemoryMessage:
         self.subject = stored.subject
         self.payload = stored.payload
         self.attempt = attempt
+        self.fresh = attempt == 1
         self.published_at = stored.published_at
         self.settled = False
         self._sequence = stored.sequence
@@ -195,6 +200,7 @@ class MemoryMessage:
     async def ack(self) -> None:
         """Tell the broker that it is done with."""
         if not self.settled:
+            self._consumer.check()
             self.settled = True
             self._consumer.forget(self._sequence)
 
@@ -205,18 +211,21 @@ class MemoryMessage:
     async def nak(self, delay_seconds: float = 0.0) -> None:
         """Give it back, to be handed out again after the delay."""
         if not self.settled:
+            self._consumer.check()
             self.settled = True
             self._consumer.delay(self._sequence, delay_seconds)
 
     async def in_progress(self) -> None:
         """Ask for more time: the ack wait begins anew."""
         if not self.settled:
+            self._consumer.check()
             self._consumer.delay(self._sequence, self._consumer.spec.ack_wait_seconds)
 
     async def park(self, reason: str) -> None:
         """Copy it to the stream PARKED with the reason, and take it off this stream."""
         if self.settled:
             return
+        self._consumer.check()
         spec = self._consumer.spec
         note = parked_note(spec, self.subject, self.attempt, reason)
         msg_id = f"parked-{spec.stream.name}-{self._sequence}"

@@ -16,7 +16,7 @@ from mailweir_runtime.bus.metrics import BusMetrics
 from mailweir_runtime.bus.nats_consumer import NatsConsumer
 from mailweir_runtime.bus.nats_kv import NatsKeyValue
 from mailweir_runtime.bus.nats_link import Link, LinkOptions
-from mailweir_runtime.bus.ports import BusError, BusFull, BusUnavailable, PubAck
+from mailweir_runtime.bus.ports import BusError, BusFull, PubAck
 from mailweir_runtime.bus.reconcile import reconcile
 from mailweir_runtime.bus.server import MIN_VERSION
 from mailweir_runtime.bus.topology import STREAMS, BucketSpec, ConsumerSpec, StreamSpec
@@ -208,22 +208,20 @@ def _report_to(rt: BusRuntime) -> Callable[[bool], None]:
 
 async def _start(link: Link, settings: BusSettings) -> None:
     """Connect and reconcile within `connect_seconds`; raises BusError, StartupError."""
-    problem: BusError = BusUnavailable(f"{settings.nats_url}: no answer")
-    try:
-        async with asyncio.timeout(settings.connect_seconds):
-            wire = await link.open(settings.connect_seconds)
-            version = wire.connected_server_version
-            if (version.major, version.minor) < MIN_VERSION:
-                least = ".".join(str(part) for part in MIN_VERSION)
-                raise StartupError(f"the NATS server at {settings.nats_url} is older than {least}")
-            while True:
-                try:
-                    return await reconcile(link, settings.stream_replicas)
-                except BusError as error:
-                    problem = error
-                await asyncio.sleep(RECONCILE_PAUSE_SECONDS)
-    except TimeoutError:
-        raise problem from None
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + settings.connect_seconds
+    wire = await link.open(settings.connect_seconds)
+    version = wire.connected_server_version
+    if (version.major, version.minor) < MIN_VERSION:
+        least = ".".join(str(part) for part in MIN_VERSION)
+        raise StartupError(f"the NATS server at {settings.nats_url} is older than {least}")
+    while True:
+        try:
+            return await reconcile(link, settings.stream_replicas)
+        except BusError:
+            if loop.time() + RECONCILE_PAUSE_SECONDS > deadline:
+                raise
+        await asyncio.sleep(RECONCILE_PAUSE_SECONDS)
 
 
 async def _reconcile_until_done(link: Link, replicas: int) -> None:

@@ -29,22 +29,22 @@ class NatsMessage:
     """A message that a consumer handed out; its reply subject holds attempt, sequence and time."""
 
     __slots__ = (
-        "_consumer", "_reply", "attempt", "payload", "published_at", "sequence", "settled", "subject",
+        "_consumer", "_reply", "attempt", "fresh", "payload", "published_at", "sequence", "settled",
+        "subject",
     )  # fmt: skip
 
-    def __init__(
-        self, consumer: "NatsConsumer", subject: bytes, reply: bytes, payload: bytes
-    ) -> None:
+    def __init__(self, consumer: "NatsConsumer", item: Incoming) -> None:
         """Read the reply subject: `$JS.ACK.[domain.account.]stream.consumer.attempt.seq.cseq.ns.pending`."""
-        parts = reply.split(b".")
+        parts = item.reply.split(b".")
         at = 6 if len(parts) > 9 else 4
-        self.subject = subject.decode()
-        self.payload = payload
+        self.subject = item.subject.decode()
+        self.payload = item.data
         self.attempt = int(parts[at])
         self.sequence = int(parts[at + 1])
         self.published_at = int(parts[at + 3]) / NANO
         self.settled = False
-        self._reply = reply.decode()
+        self.fresh = self.attempt == 1 and consumer.is_new(self.sequence)
+        self._reply = item.reply.decode()
         self._consumer = consumer
 
     async def ack(self) -> None:
@@ -95,6 +95,7 @@ class NatsConsumer:
         self._wire: Wire | None = None
         self._inbox: Inbox | None = None
         self._number = 0
+        self._floor: int | None = None
 
     async def fetch(self, most: int, wait_seconds: float) -> Sequence[NatsMessage]:
         """Return up to `most` messages as soon as there is one; none after `wait_seconds`.
@@ -103,7 +104,7 @@ class NatsConsumer:
         """
         async with self._lock:
             wire = await self.link.wire(max(wait_seconds, nats_api.API_SECONDS))
-            inbox = self._bind(wire)
+            inbox = await self._bind(wire)
             try:
                 return await self._fetch(wire, inbox, most, wait_seconds)
             except WireLost as error:
@@ -113,11 +114,22 @@ class NatsConsumer:
                 inbox.close(self._give_back)
                 raise
 
-    def _bind(self, wire: Wire) -> Inbox:
+    async def _bind(self, wire: Wire) -> Inbox:
         if self._inbox is None or self._wire is not wire:
-            self._wire = wire
-            self._inbox = wire.inbox(".*")
+            self._floor = None
+            info = await nats_api.call(self.link, f"STREAM.INFO.{self.spec.stream.name}")
+            if int(info["config"].get("num_replicas", 1)) == 1:
+                self._floor = int(info["state"]["last_seq"])
+            self._wire, self._inbox = wire, wire.inbox(".*")
         return self._inbox
+
+    def is_new(self, sequence: int) -> bool:
+        """Say whether a message was stored since this connection was made.
+
+        The broker has lived since then, so it knows every hand-out of it. In a cluster the consumer may
+        have moved to a server that missed the last ones: there nothing is certain.
+        """
+        return self._floor is not None and sequence > self._floor
 
     def _give_back(self, item: Incoming) -> None:
         """Return a message that came when nobody wanted it any more."""
@@ -160,7 +172,7 @@ class NatsConsumer:
         return taken
 
     def _message(self, item: Incoming) -> NatsMessage:
-        message = NatsMessage(self, item.subject, item.reply, item.data)
+        message = NatsMessage(self, item)
         if message.attempt > 1:
             self._redelivered.inc()
         return message

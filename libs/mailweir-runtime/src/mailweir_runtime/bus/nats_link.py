@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import nats.errors
 
@@ -41,13 +41,14 @@ class Link:
 
     def __init__(self, options: LinkOptions, metrics: BusMetrics) -> None:
         """Prepare; `open` makes the first connection."""
-        self.established: Callable[[], Awaitable[None]] | None = None
+        self.established: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.changed: Callable[[bool], None] = lambda _: None
         self.connections = 0
         self._options = options
         self._metrics = metrics
         self._wire: Wire | None = None
         self._up = asyncio.Event()
+        self._last_problem = "no answer"
         self._random = random.Random()  # noqa: S311 - spreads reconnects, guards nothing
 
     @property
@@ -57,17 +58,16 @@ class Link:
 
     async def open(self, seconds: float) -> Wire:
         """Make the first connection; raises BusUnavailable after `seconds`."""
-        problem = ""
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     try:
                         return self._adopt(await self._connect())
                     except CONNECT_ERRORS as error:
-                        problem = str(error) or type(error).__name__
+                        self._note(error)
                     await asyncio.sleep(BACKOFF_FIRST_SECONDS)
         except TimeoutError as error:
-            raise BusUnavailable(f"{self._options.url}: {problem or 'no answer'}") from error
+            raise BusUnavailable(f"{self._options.url}: {self._last_problem}") from error
 
     async def run(self) -> None:
         """Watch the wire and make a new one when it breaks, until cancelled."""
@@ -79,10 +79,9 @@ class Link:
 
     async def close(self) -> None:
         """Send what was written, then end the connection."""
-        wire = self._wire
+        wire, self._wire = self._wire, None
         if wire is not None:
             await wire.probe(PROBE_SECONDS)
-            self._drop()
             await wire.dispose()
 
     async def wire(self, seconds: float) -> Wire:
@@ -156,7 +155,8 @@ class Link:
             try:
                 wire = await self._connect()
             except CONNECT_ERRORS as error:
-                _log.info("bus_not_reached", detail=str(error) or type(error).__name__)
+                self._note(error)
+                _log.info("bus_not_reached", detail=self._last_problem)
                 pause = min(pause * 2, BACKOFF_MOST_SECONDS)
                 continue
             self._metrics.reconnects.inc()
@@ -168,7 +168,7 @@ class Link:
         async with asyncio.TaskGroup() as tasks:
             hook = None
             if self.established is not None:
-                hook = tasks.create_task(self._call_established(self.established))
+                hook = tasks.create_task(self.established())
             while not wire.lost.is_set():
                 try:
                     async with asyncio.timeout(PROBE_SECONDS):
@@ -178,9 +178,6 @@ class Link:
                         break
             if hook is not None:
                 hook.cancel()
-
-    async def _call_established(self, established: Callable[[], Awaitable[None]]) -> None:
-        await established()
 
     def _adopt(self, wire: Wire) -> Wire:
         self._wire = wire
@@ -199,4 +196,10 @@ class Link:
 
     def _problem(self, error: Exception) -> None:
         self._metrics.errors.inc()
-        _log.info("bus_connection_error", detail=str(error) or type(error).__name__)
+        self._note(error)
+        _log.info("bus_connection_error", detail=self._last_problem)
+
+    def _note(self, error: Exception) -> None:
+        # that no server is left to try says less than what was wrong with the last one
+        if not isinstance(error, nats.errors.NoServersError):
+            self._last_problem = str(error) or type(error).__name__

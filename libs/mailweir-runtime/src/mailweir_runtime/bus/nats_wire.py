@@ -116,6 +116,8 @@ class Wire(Client):
             name=name,
             user_credentials=credentials,
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # it counts for the first connection too: each server is tried twice
+            reconnect_time_wait=0,
             connect_timeout=CONNECT_SECONDS,
             ping_interval=_NO_PINGS,
             pending_size=_NO_BUFFER_LIMIT,
@@ -196,6 +198,8 @@ class Wire(Client):
         writer: Any = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
+        if self._flush_queue is None:
+            return  # it never came as far as connecting
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.close()

@@ -56,6 +56,15 @@ class Message(Protocol):
         ...
 
     @property
+    def fresh(self) -> bool:
+        """Say whether it is certain that nobody was handed it before.
+
+        `attempt == 1` alone does not say so: a broker that is killed forgets the hand-outs of its last
+        second, and acks too. Where a message is not fresh, look up what was done with it.
+        """
+        ...
+
+    @property
     def published_at(self) -> float:
         """Return when the broker stored it, seconds since the epoch."""
         ...
