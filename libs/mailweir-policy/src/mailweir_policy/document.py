@@ -1,7 +1,7 @@
 """Documents: reading, writing and refusing them with the path of what is wrong."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,19 @@ class InvalidPolicyError(ValueError):
 
 def _problems(error: ValidationError) -> tuple[Problem, ...]:
     found = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
+    items = error.errors(include_url=False, include_context=False, include_input=False)
+    places = [item["loc"] for item in items]
+    for item in items:
+        if item["type"] == "too_short" and _has_below(item["loc"], places):
+            continue  # an echo: the list is short only because its element was refused
         path = ".".join(str(part) for part in item["loc"])
         message = "unknown key" if item["type"] == "extra_forbidden" else item["msg"]
         found.append(Problem(path, message.removeprefix("Value error, ")))
     return tuple(found)
+
+
+def _has_below(place: tuple[int | str, ...], places: Sequence[tuple[int | str, ...]]) -> bool:
+    return any(len(p) > len(place) and p[: len(place)] == place for p in places)
 
 
 def policy_from(document: Mapping[str, Any]) -> Policy:
