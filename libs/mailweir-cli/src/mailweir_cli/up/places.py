@@ -63,11 +63,6 @@ class Places:
         """The password of the demo account, made at the first start."""
         return self.data / "demo.password"
 
-    @property
-    def maildir(self) -> Path:
-        """Where mail is delivered unless a next hop is named."""
-        return self.data / "maildir"
-
     def database(self, service: str) -> str:
         """Return the URL of a service's database file."""
         return f"sqlite+aiosqlite:///{self.data / service}.db"

@@ -1,6 +1,7 @@
 """Which processes run, by which command and settings, and in which order they end."""
 
 import json
+import secrets
 import signal
 import sys
 from collections.abc import Mapping
@@ -50,6 +51,11 @@ class Broker:
     def url(self) -> str:
         """Return what services connect to."""
         return f"nats://{self.token}@127.0.0.1:{self.port}"
+
+
+def new_broker(port: int) -> Broker:
+    """Return a broker for a port, with a word of its own."""
+    return Broker(port, secrets.token_urlsafe(24))
 
 
 def nats_spec(program: Path, broker: Broker, options: UpOptions, places: Places) -> ProcessSpec:

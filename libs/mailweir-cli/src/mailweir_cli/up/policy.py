@@ -8,13 +8,13 @@ from mailweir_policy.paths import assign, read_assignment
 from mailweir_policy.policy import Policy
 
 
-def first_policy(options: UpOptions, places: Places) -> Policy:
+def first_policy(options: UpOptions) -> Policy:
     """Return the policy; raises CommandError with a line for everything that is wrong with the options.
 
     Mail for `example.com` is taken and goes to the next hop, by default a Maildir in the data directory.
     """
     document = Policy().model_dump(mode="json")
-    next_hop = options.next_hop or places.maildir.as_uri().replace("file:", "maildir:", 1)
+    next_hop = options.next_hop or (options.data / "maildir").as_uri().replace("file", "maildir", 1)
     assign(document, "delivery.routes", [{"domain": "*", "next_hops": [next_hop]}])
     assign(document, "relay.proxy_networks", list(options.proxy_from))
     wrong = []

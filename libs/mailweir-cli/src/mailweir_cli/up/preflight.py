@@ -1,15 +1,16 @@
 """What must be right before anything starts, each fault one line with its remedy."""
 
+import dataclasses
 import errno
 import os
 import re
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from mailweir_cli.exits import CommandError, Exit
+from mailweir_cli.up.options import UpOptions
 from mailweir_runtime.bus.server import MIN_VERSION, find_server
 from mailweir_runtime.listen import HostPort
 
@@ -100,13 +101,18 @@ def nats_version(program: Path) -> tuple[int, int, int] | None:
     return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
 
 
-def settled_ports(listens: dict[str, HostPort]) -> Iterator[tuple[str, HostPort]]:
-    """Yield each option with its settled address; raises CommandError with a line for every bad one."""
+def settled(options: UpOptions) -> UpOptions:
+    """Return the options with every port chosen; raises CommandError with a line for each bad one."""
+    asked = {"smtp": options.smtp, "submission": options.submission, "http": options.http}
     wrong: list[str] = []
-    for option, listen in listens.items():
+    found: dict[str, HostPort] = {}
+    for name, listen in asked.items():
         try:
-            yield option, settled_port(option, listen)
+            found[name] = settled_port(f"--{name}", listen)
         except CommandError as error:
             wrong += error.lines
     if wrong:
         raise CommandError(Exit.UNAVAILABLE, *wrong)
+    return dataclasses.replace(
+        options, smtp=found["smtp"], submission=found["submission"], http=found["http"]
+    )

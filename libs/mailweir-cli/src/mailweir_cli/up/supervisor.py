@@ -81,7 +81,7 @@ class Supervisor:
                 self.stopping.set()
                 starting.cancel()
                 trimming.cancel()
-                await self._stop_all()
+                await self.stop_all()
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
         first, *others = self._children
@@ -96,7 +96,9 @@ class Supervisor:
             for child in self._children:
                 child.log.trim()
 
-    async def _stop_all(self) -> None:
+    async def stop_all(self) -> None:
+        """End all in order, each with time to finish; nothing happens to what has ended."""
+        self.stopping.set()
         for child in sorted(self._children, key=_stop_rank):
             if not await child.stop(GRACE_SECONDS):
                 self.unclean.append(child.spec.name)

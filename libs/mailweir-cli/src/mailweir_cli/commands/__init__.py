@@ -1,0 +1,1 @@
+"""The commands that come with the CLI itself; services contribute theirs by entry points."""

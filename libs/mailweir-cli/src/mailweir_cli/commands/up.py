@@ -1,0 +1,105 @@
+"""`mailweir up`: everything on one machine."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailweir_cli.exits import CommandError, Exit
+from mailweir_cli.output import console
+from mailweir_cli.up.app import run_up
+from mailweir_cli.up.options import UpOptions, listen_option
+from mailweir_core.clock import SystemClock
+from mailweir_runtime.listen import parse_host_port
+
+
+def up(  # noqa: PLR0913 - a command's options are its parameters
+    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("var"),
+    smtp: Annotated[
+        str, typer.Option(metavar="[HOST:]PORT", help="Mail from other servers.")
+    ] = "2525",
+    submission: Annotated[
+        str, typer.Option(metavar="[HOST:]PORT", help="Mail from our users.")
+    ] = "2587",
+    http: Annotated[str, typer.Option(metavar="[HOST:]PORT", help="Console and REST.")] = "8080",
+    next_hop: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Where mail goes: smtp://host:port, lmtp://host:port or maildir:///path."
+            " First start only. [default: a Maildir in the data directory]",
+            show_default=False,
+        ),
+    ] = "",
+    proxy_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CIDR",
+            help="Proxies whose PROXY header is read, and must be there; may be repeated. First start only.",
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Set a policy field; may be repeated. First start only.",
+        ),
+    ] = None,
+    dns: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="The resolver, in place of the system's."),
+    ] = "",
+    store_limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="MB",
+            min=16,
+            help="Most disk that mail on its way and held mail may take. [default: 3/4 of what is free]",
+            show_default=False,
+        ),
+    ] = None,
+    samples: Annotated[
+        bool, typer.Option("--samples/--no-samples", help="Send twelve sample mails in.")
+    ] = True,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="End after the samples: 0 if all is as it should be, else 1."),
+    ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Lines in place of a live table.")] = False,
+) -> None:
+    """Run a nats-server and all services on this machine until Ctrl-C.
+
+    Every process is started again when it dies. Ctrl-C lets running work finish,
+    a second one does not. The next `up` with the same data directory goes on
+    where this one stopped.
+    """
+    options = UpOptions(
+        data=data.expanduser().absolute(),
+        smtp=listen_option("--smtp", smtp),
+        submission=listen_option("--submission", submission),
+        http=listen_option("--http", http),
+        next_hop=next_hop,
+        proxy_from=tuple(proxy_from or ()),
+        assignments=tuple(assignments or ()),
+        dns=_checked_dns(dns),
+        store_limit_bytes=None if store_limit is None else store_limit * 1024 * 1024,
+        samples=samples,
+        once=once,
+        plain=plain,
+    )
+    surroundings = dict(os.environ)  # noqa: TID251 - the children inherit it, nothing here reads it
+    code = asyncio.run(run_up(options, surroundings, console(), SystemClock()))
+    if code:
+        raise typer.Exit(code)
+
+
+def _checked_dns(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        return str(parse_host_port(text))
+    except ValueError as error:
+        raise CommandError(Exit.INVALID, f"--dns {text}: {error}") from error
