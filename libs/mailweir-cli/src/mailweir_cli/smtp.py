@@ -124,7 +124,9 @@ async def _connected(server: Server) -> aiosmtplib.SMTP:
     try:
         await client.connect()
     except aiosmtplib.SMTPConnectError as error:
-        raise ConnectionError(f"no connection to {server.host}:{server.port}: {error}") from error
+        cause = error.__cause__
+        reason = str(error) if cause is None or isinstance(cause, TimeoutError) else str(cause)
+        raise ConnectionError(f"no connection to {server.host}:{server.port}: {reason}") from error
     except aiosmtplib.SMTPException as error:
         raise ConnectionError(f"{server.host}:{server.port} said: {_text(error)}") from error
     return client

@@ -15,7 +15,8 @@ from mailweir_cli.output import console, escaped, print_json, table
 from mailweir_cli.smtp import Answer, Outgoing, Server, send_all
 from mailweir_mail.edit import first_header
 
-_ADDRESS: Final = re.compile(rb"<([^<>\s]+@[^<>\s]+)>|([^<>\s,;()\"]+@[^<>\s,;()\"]+)")
+_ANGLE: Final = re.compile(rb"<([^<>\s]+@[^<>\s]+)>")
+_BARE: Final = re.compile(rb"([^<>\s,;()\"]+@[^<>\s,;()\"]+)")
 _SHOWN_REFUSALS: Final = 50
 
 
@@ -75,14 +76,17 @@ def _outgoing(path: Path, sender: str | None, to: Sequence[str]) -> Outgoing:
 
 def from_address(content: bytes) -> str:
     """Return the first address in the From header, or the empty string."""
-    found = _ADDRESS.search(first_header(content, "From") or b"")
-    return (found[1] or found[2]).decode("utf-8", "replace") if found else ""
+    value = first_header(content, "From") or b""
+    found = _ANGLE.search(value) or _BARE.search(value)
+    return found[1].decode("utf-8", "replace") if found else ""
 
 
 def _send(server: Server, mails: Sequence[Outgoing], jobs: int, *, quiet: bool) -> list[Answer]:
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     # on standard error, so that the result can be piped
-    progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet)
+    errors = Console(stderr=True)
+    quiet = quiet or not errors.is_terminal
+    progress = Progress(*columns, console=errors, transient=True, disable=quiet)
     with progress:
         bar = progress.add_task("sending", total=len(mails))
         try:
