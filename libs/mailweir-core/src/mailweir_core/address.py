@@ -3,19 +3,22 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 MAX_PATH_OCTETS: Final = 256  # RFC 5321 §4.5.3.1.3, angle brackets included
 MAX_LOCAL_OCTETS: Final = 64  # RFC 5321 §4.5.3.1.1
 MAX_DOMAIN_OCTETS: Final = 255  # RFC 5321 §4.5.3.1.2
 
-_UTF8: Final = "\u0080-\U0010ffff"
+# Any character of RFC 6532 but the control characters beyond ASCII and the two line separators: what splits
+# headers or logs with str.splitlines() must not find an end in the middle of an address.
+_UTF8: Final = "\u00a0-\u2027\u202a-\U0010ffff"
 _ATEXT: Final = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_UTF8}-]+"
 _DOT_STRING: Final = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
 _QUOTED: Final = re.compile(rf'"(?:[\x20\x21\x23-\x5b\x5d-\x7e{_UTF8}]|\\[\x20-\x7e])*"')
 _LABEL: Final = rf"[A-Za-z0-9{_UTF8}](?:[A-Za-z0-9_{_UTF8}-]*[A-Za-z0-9{_UTF8}])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
-_LITERAL: Final = re.compile(r"\[(?:IPv6:[0-9A-Fa-f:.]{2,45}|[0-9.]{7,15})\]")
+_LITERAL: Final = re.compile(r"\[(?:(?i:IPv6:)(?P<v6>[0-9A-Fa-f:.]{2,45})|(?P<v4>[0-9.]{7,15}))\]")
 
 
 class AddressError(StrEnum):
@@ -71,7 +74,7 @@ def parse_path(
         return AddressError.NEEDS_UTF8
     if inner.startswith("@"):
         return AddressError.ROUTE
-    if inner.casefold() == "postmaster":
+    if inner.lower() == "postmaster":  # casefold would take a long s for an s
         return EnvelopeAddress(inner, "")
     return _parse_mailbox(inner)
 
@@ -82,8 +85,19 @@ def _parse_mailbox(inner: str) -> EnvelopeAddress | AddressError:
         return AddressError.SYNTAX
     if len(local.encode()) > MAX_LOCAL_OCTETS or len(domain.encode()) > MAX_DOMAIN_OCTETS:
         return AddressError.TOO_LONG
-    if _LITERAL.fullmatch(domain):
+    if _is_literal(domain):
         return EnvelopeAddress(local, domain)
     if not _DOMAIN.fullmatch(domain):
         return AddressError.SYNTAX
     return EnvelopeAddress(local, domain.rstrip(".").lower())
+
+
+def _is_literal(domain: str) -> bool:
+    found = _LITERAL.fullmatch(domain)
+    if found is None:
+        return False
+    try:
+        IPv6Address(found["v6"]) if found["v6"] else IPv4Address(found["v4"])
+    except ValueError:
+        return False
+    return True

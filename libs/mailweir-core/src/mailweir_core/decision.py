@@ -44,12 +44,18 @@ class Reply:
 
     def line(self, reference: str = "") -> str:
         """Return the reply as one line without CRLF, the reference id behind it in brackets."""
-        head = (
-            f"{self.code} {self.enhanced} {self.text}"
-            if self.enhanced
-            else f"{self.code} {self.text}"
+        parts = (
+            str(self.code),
+            self.enhanced,
+            _one_line(self.text),
+            reference and f"[{reference}]",
         )
-        return f"{head} [{reference}]" if reference else head
+        return " ".join(part for part in parts if part)
+
+
+def _one_line(text: str) -> str:
+    """Return the text without control characters: part of it may be what the client said."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class NetworkSet:
         """Say whether an address lies in one of the networks."""
         if not isinstance(address, IPv4Address | IPv6Address):
             return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped  # the same client by another notation
         number, version = int(address), address.version
         return any(
             v == version and (number >> shift) in prefixes
