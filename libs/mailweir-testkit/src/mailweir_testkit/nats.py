@@ -11,7 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from mailweir_runtime.bus.nats import NatsBus, connect_bus
 from mailweir_runtime.bus.server import find_server, server_config, write_config
+from mailweir_runtime.settings import ServiceSettings
+from mailweir_testkit.runtime import running_runtime
 
 START_SECONDS: Final = 15.0
 STOP_SECONDS: Final = 10.0
@@ -137,6 +140,14 @@ async def nats_server(directory: Path | None = None) -> AsyncIterator[str]:
     """Yield the URL of a server that runs."""
     async with running_server(directory) as server:
         yield server.url
+
+
+@asynccontextmanager
+async def connected_bus(url: str, *, connect_seconds: float = 10.0) -> AsyncIterator[NatsBus]:
+    """Yield a bus over a server, reconciled, with a runtime of its own."""
+    settings = ServiceSettings(nats_url=url, connect_seconds=connect_seconds)
+    async with running_runtime("test", settings) as rt, connect_bus(rt) as bus:
+        yield bus
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ from typing import Final
 from mailweir_runtime.bus.topology import STREAMS, StreamSpec
 
 _KEY: Final = re.compile(r"[-/_=A-Za-z0-9]+(\.[-/_=A-Za-z0-9]+)*")
+_VISIBLE: Final = re.compile(r"[!-~]{1,512}")
 MAX_KEY_CHARACTERS: Final = 1024
 
 
@@ -28,6 +29,20 @@ def stream_of(subject: str, streams: Sequence[StreamSpec] = STREAMS) -> StreamSp
         if any(matches(pattern, subject) for pattern in spec.subjects):
             return spec
     return None
+
+
+def check_subject(subject: str) -> str:
+    """Return the subject; raises ValueError where it would break the protocol."""
+    if _VISIBLE.fullmatch(subject) is None:
+        raise ValueError(f"not a subject: {subject[:80]!r}")
+    return subject
+
+
+def check_msg_id(msg_id: str) -> str:
+    """Return the dedup id; raises ValueError where it would break the protocol."""
+    if _VISIBLE.fullmatch(msg_id) is None:
+        raise ValueError(f"not a message id: {msg_id[:80]!r}")
+    return msg_id
 
 
 def check_key(key: str) -> str:

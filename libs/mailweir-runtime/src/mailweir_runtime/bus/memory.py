@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry
 
 from mailweir_core.clock import Clock, SystemClock
-from mailweir_runtime.bus.matching import stream_of
+from mailweir_runtime.bus.matching import check_msg_id, check_subject, stream_of
 from mailweir_runtime.bus.memory_kv import MemoryBodies, MemoryKeyValue
 from mailweir_runtime.bus.memory_streams import MemoryConsumer, MemoryStream, Stored
 from mailweir_runtime.bus.metrics import BusMetrics
@@ -70,7 +70,9 @@ class MemoryBus:
     async def publish(self, subject: str, payload: bytes, *, msg_id: str = "") -> PubAck:
         """Store a message; the same `msg_id` within the window is stored once."""
         self.check()
-        spec = stream_of(subject, [stream.spec for stream in self._streams.values()])
+        if msg_id:
+            check_msg_id(msg_id)
+        spec = stream_of(check_subject(subject), [stream.spec for stream in self._streams.values()])
         if spec is None:
             raise BusUnavailable(f"no stream takes {subject}")
         return self._streams[spec.name].publish(subject, bytes(payload), msg_id)

@@ -12,14 +12,15 @@ from prometheus_client import CollectorRegistry
 from mailweir_core.clock import Clock
 from mailweir_runtime.bus import nats_api
 from mailweir_runtime.bus.bodies import NatsBodies
+from mailweir_runtime.bus.matching import check_msg_id, check_subject
 from mailweir_runtime.bus.metrics import BusMetrics
 from mailweir_runtime.bus.nats_consumer import NatsConsumer
 from mailweir_runtime.bus.nats_kv import NatsKeyValue
 from mailweir_runtime.bus.nats_link import Link, LinkOptions
 from mailweir_runtime.bus.ports import BusError, BusFull, PubAck
-from mailweir_runtime.bus.reconcile import reconcile
+from mailweir_runtime.bus.reconcile import ensure_consumer, reconcile
 from mailweir_runtime.bus.server import MIN_VERSION
-from mailweir_runtime.bus.topology import STREAMS, BucketSpec, ConsumerSpec, StreamSpec
+from mailweir_runtime.bus.topology import CONSUMERS, STREAMS, BucketSpec, ConsumerSpec, StreamSpec
 from mailweir_runtime.lifecycle import StartupError
 from mailweir_runtime.logs import get_logger
 
@@ -64,11 +65,11 @@ class NatsBus:
 
         Raises BusUnavailable, BusFull. With a `msg_id` it is sent again when the connection breaks.
         """
-        header = nats_api.msg_id_header(msg_id) if msg_id else b""
+        header = nats_api.msg_id_header(check_msg_id(msg_id)) if msg_id else b""
         started = self._clock.monotonic()
         try:
             answer = await self._link.request(
-                nats_api.check_subject(subject), payload,
+                check_subject(subject), payload,
                 seconds=PUBLISH_SECONDS, header=header, resend=bool(msg_id),
             )  # fmt: skip
             ack = nats_api.pub_ack(answer)
@@ -82,14 +83,16 @@ class NatsBus:
         return ack
 
     async def consumer(self, spec: ConsumerSpec) -> NatsConsumer:
-        """Return the durable consumer of a declared spec."""
+        """Return the durable consumer of a spec; makes it where the topology does not declare it."""
         if spec.name not in self._consumers:
+            if spec not in CONSUMERS:
+                await ensure_consumer(self._link, spec)
             self._consumers[spec.name] = NatsConsumer(self._link, spec, self.metrics)
         return self._consumers[spec.name]
 
     async def last(self, stream: StreamSpec, subject: str) -> bytes | None:
         """Return the payload of the newest message on a subject, or None where there is none."""
-        request = {"last_by_subj": nats_api.check_subject(subject)}
+        request = {"last_by_subj": check_subject(subject)}
         answer = await nats_api.find(self._link, f"STREAM.MSG.GET.{stream.name}", request)
         return None if answer is None else base64.b64decode(answer["message"].get("data", ""))
 

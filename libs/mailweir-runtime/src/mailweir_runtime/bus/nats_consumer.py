@@ -1,12 +1,12 @@
 """A durable pull consumer over JetStream, and the messages that it hands out.
 
-nats-py's own `fetch` waits for the whole batch once the first message is there; this one does not, and
-never asks for more than the caller can take: what lies ready at once, else one message, then the rest.
+nats-py's own `fetch` waits for the whole batch once the first message is there. Here one request with both
+`no_wait` and `expires` does it: the broker waits for a first message, sends what lies ready, and ends.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from mailweir_runtime.bus import nats_api
@@ -20,6 +20,10 @@ from mailweir_runtime.bus.topology import ConsumerSpec
 SETTLE_SECONDS: Final = 5.0
 FETCH_GRACE_SECONDS: Final = 2.0
 """How much later than the broker's own end of a fetch we give up waiting for it."""
+LEAST_WAIT_SECONDS: Final = 0.05
+NEXT_SECONDS: Final = 0.2
+"""How long a fetch that has messages waits for the next one: at max_ack_pending the broker does not say
+that no more will come."""
 NANO: Final = 1_000_000_000
 _ACK_PREFIX: Final = b"$JS.ACK."
 _NOTHING_LEFT: Final = frozenset({404, 408})  # nothing there; time is up
@@ -110,8 +114,7 @@ class NatsConsumer:
             except WireLost as error:
                 raise BusUnavailable("the connection broke during a fetch") from error
             except BaseException:
-                self._inbox = None
-                inbox.close(self._give_back)
+                self._abandon(inbox)
                 raise
 
     async def _bind(self, wire: Wire) -> Inbox:
@@ -140,36 +143,33 @@ class NatsConsumer:
     async def _fetch(
         self, wire: Wire, inbox: Inbox, most: int, wait_seconds: float
     ) -> list[NatsMessage]:
-        seconds = nats_api.API_SECONDS
-        ready = await self._ask(wire, inbox, most, {"no_wait": True}, seconds)
-        if ready or wait_seconds <= 0:
-            return ready
-        expires = {"expires": int(wait_seconds * NANO)}
-        first = await self._ask(wire, inbox, 1, expires, wait_seconds + FETCH_GRACE_SECONDS)
-        if not first or most == 1:
-            return first
-        return first + await self._ask(wire, inbox, most - 1, {"no_wait": True}, seconds)
-
-    async def _ask(
-        self, wire: Wire, inbox: Inbox, most: int, terms: Mapping[str, object], seconds: float
-    ) -> list[NatsMessage]:
         """Make one pull request and gather what it brings until it is filled or over."""
         self._number += 1
         reply = f"{inbox.subject}.{self._number}"
-        wire.send(self._next, json.dumps({"batch": most, **terms}).encode(), reply=reply)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
+        wait_seconds = max(wait_seconds, LEAST_WAIT_SECONDS)
+        request = {"batch": most, "no_wait": True, "expires": int(wait_seconds * NANO)}
+        wire.send(self._next, nats_api.dumps(request), reply=reply)
         taken: list[NatsMessage] = []
+        seconds = wait_seconds + FETCH_GRACE_SECONDS
         while len(taken) < most:
-            item = await inbox.get(deadline - loop.time())
-            if item is None and not taken:
-                raise BusUnavailable(f"no answer to a fetch within {seconds:g} s")
-            if item is None or (item.status and item.subject == reply.encode()):
+            item = await inbox.get(seconds)
+            if item is None:
+                self._abandon(inbox)
+                if not taken:
+                    raise BusUnavailable(f"no answer to a fetch within {seconds:g} s")
+                break
+            if item.status and item.subject == reply.encode():
                 _check_end(item, taken)
                 break
             if item.reply.startswith(_ACK_PREFIX):
                 taken.append(self._message(item))
+                seconds = NEXT_SECONDS
         return taken
+
+    def _abandon(self, inbox: Inbox) -> None:
+        """End the open request: what it still brings is given back."""
+        self._inbox = None
+        inbox.close(self._give_back)
 
     def _message(self, item: Incoming) -> NatsMessage:
         message = NatsMessage(self, item)
@@ -195,9 +195,9 @@ class NatsConsumer:
         self._metrics.parked.labels(self.spec.name).inc()
 
 
-def _check_end(item: Incoming | None, taken: list[NatsMessage]) -> None:
+def _check_end(item: Incoming, taken: list[NatsMessage]) -> None:
     """Raise BusUnavailable where the broker ended a request for another reason than that nothing is left."""
-    if item is None or taken or item.status in _NOTHING_LEFT:
+    if taken or item.status in _NOTHING_LEFT:
         return
     line = item.header.split(b"\r\n")[0][9:].decode("ascii", "replace")
     raise BusUnavailable(f"fetch refused: {line}")
