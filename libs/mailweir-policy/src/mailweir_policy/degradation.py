@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from mailweir_policy.base import PolicyModel
 
 
@@ -20,5 +22,5 @@ class DegradationPolicy(PolicyModel):
     greylist: OnOutage = OnOutage.SKIP
     ratelimit: OnOutage = OnOutage.SKIP
     scoring: OnOutage = OnOutage.TEMPFAIL
-    hold_after_attempts: int = 3
+    hold_after_attempts: int = Field(3, ge=1, le=100)
     """From this attempt of the same message on, a tempfail for want of a verdict becomes a hold."""

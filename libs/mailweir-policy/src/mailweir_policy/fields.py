@@ -45,4 +45,5 @@ MailAddress = Annotated[str, AfterValidator(_address), Field(examples=["user@exa
 
 Seconds = Annotated[float, Field(gt=0, le=864_000)]
 Score = Annotated[float, Field(ge=-100, le=100)]
+Cap = Annotated[float, Field(ge=0, le=1000)]
 Bytes = Annotated[int, Field(gt=0, le=268_435_456)]

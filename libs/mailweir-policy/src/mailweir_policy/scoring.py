@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from mailweir_core.decision import Action
 from mailweir_policy.base import PolicyModel
-from mailweir_policy.fields import Bytes, Score, Seconds
+from mailweir_policy.fields import Bytes, Cap, Score, Seconds
 
 
 class Thresholds(PolicyModel):
@@ -82,7 +82,7 @@ class ScoringPolicy(PolicyModel):
     """For the whole verdict; later gets 451."""
     stages: dict[str, StagePolicy] = Field(default_factory=dict)
     """By stage name (`parse`, `gtube`, `headers`, ...); what is not named has the defaults."""
-    group_caps: dict[str, float] = Field(default_factory=lambda: {"headers": 5.5, "structure": 5.5})
+    group_caps: dict[str, Cap] = Field(default_factory=lambda: {"headers": 5.5, "structure": 5.5})
     """Most points that a group of signals may add together."""
     signal_scores: dict[str, Score] = Field(default_factory=dict)
     """Own scores by signal name, in place of the shipped ones; 0 switches a signal off."""
