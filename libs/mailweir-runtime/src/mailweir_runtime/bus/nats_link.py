@@ -11,7 +11,7 @@ import nats.errors
 
 from mailweir_runtime.bus.metrics import BusMetrics
 from mailweir_runtime.bus.nats_wire import Incoming, Wire, WireLost
-from mailweir_runtime.bus.ports import BusUnavailable
+from mailweir_runtime.bus.ports import BusFull, BusUnavailable
 from mailweir_runtime.logs import get_logger
 
 PROBE_SECONDS: Final = 5.0
@@ -19,6 +19,8 @@ PROBE_SECONDS: Final = 5.0
 BACKOFF_FIRST_SECONDS: Final = 0.1
 BACKOFF_MOST_SECONDS: Final = 5.0
 """Pause before the next attempt to connect: doubles, plus or minus a quarter."""
+QUICK_END_SECONDS: Final = 2.0
+"""A connection that ends sooner counts as a failed attempt."""
 CONNECT_ERRORS: Final = (OSError, TimeoutError, nats.errors.Error, ValueError)
 
 _log = get_logger(__name__)
@@ -71,11 +73,16 @@ class Link:
 
     async def run(self) -> None:
         """Watch the wire and make a new one when it breaks, until cancelled."""
+        loop = asyncio.get_running_loop()
+        pause = BACKOFF_FIRST_SECONDS
         while True:
-            wire = self._wire or self._adopt(await self._connect_again())
+            wire = self._wire or self._adopt(await self._connect_again(pause))
+            began = loop.time()
             await self._watch(wire)
             self._drop()
             await wire.dispose()
+            quick = loop.time() - began < QUICK_END_SECONDS
+            pause = min(pause * 2, BACKOFF_MOST_SECONDS) if quick else BACKOFF_FIRST_SECONDS
 
     async def close(self) -> None:
         """Send what was written, then end the connection."""
@@ -107,7 +114,7 @@ class Link:
         header: bytes = b"",
         resend: bool = False,
     ) -> Incoming:
-        """Send and return the answer; raises BusUnavailable.
+        """Send and return the answer; raises BusUnavailable, BusFull for what is over the broker's limit.
 
         `resend`: doing it twice does no harm, so it goes out again on the next wire when this one breaks.
         """
@@ -115,6 +122,11 @@ class Link:
         deadline = loop.time() + seconds
         while True:
             wire = await self.wire(deadline - loop.time())
+            if len(header) + len(payload) > wire.max_payload:
+                # sent all the same, the broker would end the connection, and everybody's publishes with it
+                raise BusFull(
+                    f"{len(payload)} bytes are over the broker's max_payload {wire.max_payload}"
+                )
             try:
                 return await wire.ask(subject, payload, header, deadline - loop.time())
             except TimeoutError as error:
@@ -148,8 +160,7 @@ class Link:
             raise
         return wire
 
-    async def _connect_again(self) -> Wire:
-        pause = BACKOFF_FIRST_SECONDS
+    async def _connect_again(self, pause: float) -> Wire:
         while True:
             await asyncio.sleep(pause * (0.75 + 0.5 * self._random.random()))
             try:
