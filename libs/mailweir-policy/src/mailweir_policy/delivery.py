@@ -87,6 +87,9 @@ class DeliveryPolicy(PolicyModel):
     command_seconds: Seconds = 300.0
     data_end_seconds: Seconds = 600.0
     """Wait for the reply to the end of data (RFC 5321 §4.5.3.2.6: 10 minutes)."""
+    late_reply_seconds: Seconds = 3600.0
+    """A next hop that did not answer the end of data in time is listened to for so long before the message
+    is sent again: what it took must not come twice."""
     retry: RetryPolicy = RetryPolicy()
     bounce: bool = True
     """Tell the sender when his mail could not be delivered (RFC 3464); never the null sender."""
