@@ -18,7 +18,8 @@ from mailweir_quarantine.adapters.events import (
 from mailweir_quarantine.policy.search import Filter, checked
 from mailweir_quarantine.policy.state import IS_RELEASED, NOT_YET_HERE, UNKNOWN, Command
 from mailweir_quarantine.ports import RecordStore
-from mailweir_quarantine.values import Body, HeldMail, Page, Record, Result
+from mailweir_quarantine.values import HeldMail, Page, Record, Result
+from mailweir_runtime.bus.ports import StoredBody
 from mailweir_testkit.events import (
     DEFERRED,
     FAILED,
@@ -46,7 +47,7 @@ def record_at(number: int, at: float, action: str = "accept") -> Record:
 def held(number: int, at: float = NOW) -> HeldMail:
     ref = ref_of(number, at)
     mail = mail_from(held_mail(ref, of=envelope(ref, received_at=at)).SerializeToString())
-    return mail.held(Body(f"held/{ref}", 24, "00" * 32), "s0")
+    return mail.held(StoredBody(f"held/{ref}", 24, "00" * 32), "s0")
 
 
 async def track(store: RecordStore, *events: events_pb2.DeliveryProgress, now: float = NOW) -> None:
@@ -224,7 +225,7 @@ async def test_release_is_done_once(store: RecordStore) -> None:
     ]
     [waiting] = await store.outbox(10)
     assert (waiting.ref, waiting.release, waiting.shard) == (ref, 1, "s0")
-    assert waiting.body == Body(f"held/{ref}", 24, "00" * 32)
+    assert waiting.body == StoredBody(f"held/{ref}", 24, "00" * 32)
     assert (
         await store.command([ref, ref], Command.RELEASE, NOW)
         == [Result(ref, State.RELEASED, done=True, effect=False)] * 2
@@ -246,6 +247,12 @@ async def test_what_is_not_in_our_hands_cannot_be_released(store: RecordStore) -
     assert (two.state, two.done) == (State.QUEUED, False)
     assert (strange.state, strange.done, strange.detail) == (None, False, UNKNOWN)
     assert await store.outbox(10) == []
+
+
+async def test_hostile_refs_are_unknown(store: RecordStore) -> None:
+    hostile = ["", "\0", "'; DROP TABLE messages; --", "x" * 10_000, "\udcff"]
+    for result in await store.command(hostile, Command.RELEASE, NOW):
+        assert (result.state, result.done, result.detail) == (None, False, UNKNOWN)
 
 
 async def test_one_command_names_one_message_twice(store: RecordStore) -> None:

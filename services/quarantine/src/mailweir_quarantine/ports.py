@@ -11,7 +11,6 @@ from mailweir_quarantine.policy.progress import Progress
 from mailweir_quarantine.policy.search import Filter
 from mailweir_quarantine.policy.state import Command
 from mailweir_quarantine.values import (
-    Body,
     Counts,
     Explained,
     HeldMail,
@@ -20,6 +19,7 @@ from mailweir_quarantine.values import (
     Record,
     Result,
 )
+from mailweir_runtime.bus.ports import StoredBody
 
 
 class RecordStore(Protocol):
@@ -45,7 +45,7 @@ class RecordStore(Protocol):
         """Return one record, or None where nothing is known of it."""
         ...
 
-    async def body(self, ref: str) -> Body | None:
+    async def body(self, ref: str) -> StoredBody | None:
         """Return where a held message's body lies, or None where there is none."""
         ...
 

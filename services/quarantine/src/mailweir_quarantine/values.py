@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mailweir_quarantine.policy.progress import Progress
 from mailweir_quarantine.policy.state import Known
+from mailweir_runtime.bus.ports import StoredBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,6 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """Where a body lies in the body store; `sha256` in lower-case hexadecimal."""
-
-    key: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class HeldMail:
     """A message whose body has been put into our store.
 
@@ -55,7 +47,7 @@ class HeldMail:
     """
 
     facts: Facts
-    body: Body
+    body: StoredBody
     shard: str
     mail: bytes
 
@@ -92,7 +84,7 @@ class Outgoing:
 
     ref: str
     release: int
-    body: Body
+    body: StoredBody
     shard: str
     mail: bytes
 

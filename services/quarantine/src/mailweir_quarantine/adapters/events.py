@@ -22,12 +22,20 @@ from mailweir_quarantine.policy.text import (
     is_storable_ref,
     time_of,
 )
-from mailweir_quarantine.values import Body, Facts, HeldMail, Outgoing, Record
+from mailweir_quarantine.values import Facts, HeldMail, Outgoing, Record
+from mailweir_runtime.bus.ports import StoredBody
 
 M = TypeVar("M", bound=Message)
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
 _LEVEL: Final = 1  # a third of the time of the default for nine tenths of its effect on records
 
+_KINDS: Final = frozenset(
+    {
+        events_pb2.JUDGED_KIND_MESSAGE,
+        events_pb2.JUDGED_KIND_TRANSACTION,
+        events_pb2.JUDGED_KIND_SESSION,
+    }
+)
 _STATUS: Final = {
     events_pb2.DELIVERY_STATUS_DELIVERED: Status.DELIVERED,
     events_pb2.DELIVERY_STATUS_DEFERRED: Status.DEFERRED,
@@ -47,10 +55,10 @@ class ArrivedMail:
 
     facts: Facts
     content: bytes
-    stored: Body | None
+    stored: StoredBody | None
     mail: bytes
 
-    def held(self, body: Body, shard: str) -> HeldMail:
+    def held(self, body: StoredBody, shard: str) -> HeldMail:
         """Return it with its body in our store."""
         return HeldMail(self.facts, body, shard, self.mail)
 
@@ -66,7 +74,7 @@ def record_from(payload: bytes) -> Record:
             ref, judged.envelope, fallback,
             size=judged.bytes, score=judged.verdict.score, action=judged.action, reason=judged.reason,
         ),
-        kind=judged.kind or events_pb2.JUDGED_KIND_MESSAGE,
+        kind=judged.kind if judged.kind in _KINDS else events_pb2.JUDGED_KIND_MESSAGE,
         subject=clean(judged.verdict.subject, MAX_SUBJECT),
         refused=tuple(refused),
         judged=zlib.compress(payload, _LEVEL),
@@ -89,7 +97,7 @@ def mail_from(payload: bytes) -> ArrivedMail:
     ref = _ref(mail.envelope.ref)
     content, stored = mail.content, None
     if mail.HasField("body"):
-        stored = Body(mail.body.key, mail.body.bytes, mail.body.sha256)
+        stored = StoredBody(mail.body.key, mail.body.bytes, mail.body.sha256)
     size = stored.bytes if stored else len(content)
     facts = _facts(
         ref, mail.envelope, time_of(ref, 0.0),

@@ -11,7 +11,6 @@ from mailweir_quarantine.policy.search import Filter
 from mailweir_quarantine.policy.state import FINAL, Command, Life, command, recorded, taken_in
 from mailweir_quarantine.policy.text import time_of
 from mailweir_quarantine.values import (
-    Body,
     Counts,
     Explained,
     Facts,
@@ -22,6 +21,7 @@ from mailweir_quarantine.values import (
     Result,
     Summary,
 )
+from mailweir_runtime.bus.ports import StoredBody
 from mailweir_runtime.sql import SqlError
 
 
@@ -109,7 +109,7 @@ class MemoryRecords:
         row = self._rows.get(ref)
         return None if row is None else Explained(row.summary, row.judged, row.progress)
 
-    async def body(self, ref: str) -> Body | None:
+    async def body(self, ref: str) -> StoredBody | None:
         """Return where a held message's body lies, or None where there is none."""
         self._check()
         row = self._rows.get(ref)

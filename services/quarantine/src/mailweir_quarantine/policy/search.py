@@ -61,6 +61,8 @@ def checked(  # noqa: PLR0913 - one argument per field of the request
     for name, text in (("sender", sender), ("recipient", recipient), ("subject", subject)):
         if len(text) > MAX_TEXT:
             raise BadSearch(f"{name}: longer than {MAX_TEXT} characters")
+        if "\0" in text:  # no stored text has one, and not every database takes the question
+            raise BadSearch(f"{name}: a NUL cannot be searched for")
     if not (math.isfinite(since) and math.isfinite(until)):
         raise BadSearch("since, until: not a time")
     return Filter(

@@ -9,14 +9,17 @@ from mailweir_core.decision import State
 from mailweir_quarantine.adapters.sql.statements import lock, update_lives
 from mailweir_quarantine.adapters.sql.tables import held, messages, outbox
 from mailweir_quarantine.policy.state import Command, Life, command as answer_to
-from mailweir_quarantine.values import Body, Outgoing, Result
+from mailweir_quarantine.policy.text import is_storable_ref
+from mailweir_quarantine.values import Outgoing, Result
+from mailweir_runtime.bus.ports import StoredBody
 
 
 async def command(
     connection: AsyncConnection, refs: Sequence[str], asked: Command, now: float
 ) -> list[Result]:
     """Carry a command out, for each message by its own state; one result per ref, in order."""
-    lives = {ref: life for ref, (life, _) in (await lock(connection, set(refs))).items()}
+    known = await lock(connection, {ref for ref in refs if is_storable_ref(ref)})
+    lives = {ref: life for ref, (life, _) in known.items()}
     changed: dict[str, Life] = {}
     results = []
     for ref in refs:
@@ -52,7 +55,7 @@ async def waiting(connection: AsyncConnection, most: int, refs: Sequence[str]) -
         Outgoing(
             ref=row.ref,
             release=row.release,
-            body=Body(row.body_key, row.bytes, row.sha256),
+            body=StoredBody(row.body_key, row.bytes, row.sha256),
             shard=row.shard,
             mail=row.mail,
         )

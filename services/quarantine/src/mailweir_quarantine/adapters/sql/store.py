@@ -19,7 +19,6 @@ from mailweir_quarantine.policy.progress import Progress
 from mailweir_quarantine.policy.search import Filter
 from mailweir_quarantine.policy.state import Command
 from mailweir_quarantine.values import (
-    Body,
     Counts,
     Explained,
     HeldMail,
@@ -28,6 +27,7 @@ from mailweir_quarantine.values import (
     Record,
     Result,
 )
+from mailweir_runtime.bus.ports import StoredBody
 from mailweir_runtime.sql import Database
 
 
@@ -74,13 +74,13 @@ class SqlRecords:
         progress = progress_from(row.delivery) if row.delivery is not None else None
         return Explained(summary_of(row, named.get(ref, ())), row.judged, progress)
 
-    async def body(self, ref: str) -> Body | None:
+    async def body(self, ref: str) -> StoredBody | None:
         """Return where a held message's body lies, or None where there is none."""
         columns = held.c
         query = select(columns.body_key, columns.bytes, columns.sha256).where(columns.ref == ref)
         async with self._db.reading() as connection:
             row = (await connection.execute(query)).first()
-        return None if row is None else Body(row.body_key, row.bytes, row.sha256)
+        return None if row is None else StoredBody(row.body_key, row.bytes, row.sha256)
 
     async def command(self, refs: Sequence[str], asked: Command, now: float) -> list[Result]:
         """Carry a command out, for each message by its own state."""
