@@ -29,6 +29,7 @@ from mailweir_runtime.logs import get_logger
 CURRENT: Final = "current"
 MAX_DOCUMENT_BYTES: Final = 1024 * 1024
 MAX_TEXT: Final = 500
+MAX_NUMBERS_TRIED: Final = 100
 REJECTIONS: Final = ("invalid", "vanished")
 PART: Final = "config"
 
@@ -164,7 +165,7 @@ async def propose(
     """Store a policy as the next version and put it in force; returns its key.
 
     `expected`: the version that the author saw (`v.<n>`), None where there was none. Raises RevisionConflict
-    when another one is in force; then nothing has changed.
+    when another one is in force, InvalidDocument when it is too big; then nothing has changed.
     """
     bucket = await bus.bucket(CONFIG)
     pointer = await bucket.get(CURRENT)
@@ -184,26 +185,33 @@ async def _store_next(
     bucket: KeyValue, after: int, policy: Policy, author: str, reason: str, clock: Clock
 ) -> int:
     """Write the document under the first free number after `after`; returns the number."""
-    taken = [int(e.key[2:]) for e in await bucket.entries("v.") if e.key[2:].isdigit()]
-    number = max([after, *taken]) + 1
-    document = encode(PolicyVersion(number, clock.now(), author, reason, policy))
-    await bucket.create(version_key(number), document)
-    return number
+    for number in range(after + 1, after + 1 + MAX_NUMBERS_TRIED):
+        document = encode(PolicyVersion(number, clock.now(), author, reason, policy))
+        if len(document) > MAX_DOCUMENT_BYTES:
+            raise InvalidDocument(
+                f"{len(document)} bytes; a policy has at most {MAX_DOCUMENT_BYTES}"
+            )
+        try:
+            await bucket.create(version_key(number), document)
+        except RevisionConflict:
+            continue  # somebody writes at the same time, or died before moving the pointer
+        return number
+    raise RevisionConflict(f"no free version after {version_key(after)}")
 
 
 async def ensure_first(bus: Bus, policy: Policy, clock: Clock) -> str:
     """Put `policy` in force where there is none yet; returns the version in force."""
     bucket = await bus.bucket(CONFIG)
-    number = _number(await bucket.get(CURRENT))
-    if number:
-        return version_key(number)
-    try:
-        return await propose(
-            bus, policy, author="mailweir", reason="first start", clock=clock, expected=None
-        )
-    except RevisionConflict:
-        # another process was faster
-        return version_key(_number(await bucket.get(CURRENT)))
+    while True:
+        number = _number(await bucket.get(CURRENT))
+        if number:
+            return version_key(number)
+        try:
+            return await propose(
+                bus, policy, author="mailweir", reason="first start", clock=clock, expected=None
+            )
+        except RevisionConflict:
+            continue  # another process was faster: take what it put in force
 
 
 class ConfigMetrics:
@@ -218,7 +226,7 @@ class ConfigMetrics:
             registry=registry,
         )
         self.number = Gauge(
-            "mailweir_config_version_info", "Policy version that is used.", registry=registry
+            "mailweir_config_version_number", "Policy version that is used.", registry=registry
         )
         for kind in REJECTIONS:
             self.rejected.labels(kind)

@@ -69,6 +69,7 @@ async def heartbeat(
 ) -> None:
     """Write the process's status every 5 s, until cancelled; then take it away.
 
+    Run it with `rt.background` inside of the bus's block, so that it ends while there is a bus.
     `rules` and `model`: versions that are run, or what returns them at the time.
     """
     key = f"{rt.name}.{rt.instance}"

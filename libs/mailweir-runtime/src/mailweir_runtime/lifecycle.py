@@ -9,6 +9,7 @@ Exit codes: 0 clean, 1 crash or work cut off, 2 wrong settings, 3 the start fail
 """
 
 import asyncio
+import faulthandler
 import signal
 import socket
 import sys
@@ -55,6 +56,7 @@ def run(name: str, settings_type: type[S], main: Main[S]) -> NoReturn:
     except SettingsError as error:
         sys.stderr.write("".join(f"{line}\n" for line in error.lines))
         sys.exit(EXIT_SETTINGS)
+    faulthandler.enable()  # a native parser that crashes says where
     logs.configure(
         log_format=settings.log_format,
         level=settings.log_level,

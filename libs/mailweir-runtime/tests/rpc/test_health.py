@@ -1,6 +1,8 @@
 """Health is what the runtime's state says."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,8 +20,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 def health_stub(channel: grpc.aio.Channel) -> Any:
     """Return the stub, whose types know only the synchronous channel."""
-    stub: Any = vars(health_pb2_grpc)["HealthStub"]
-    return stub(channel)
+    stub: Any = health_pb2_grpc
+    return stub.HealthStub(channel)
 
 
 @pytest.mark.parametrize("name", ["", "readiness"])
@@ -32,9 +34,14 @@ async def test_it_follows_the_state(serving: Any, scorer: Any, name: str) -> Non
     ):
         stub = health_stub(channel)
         seen = []
-        for step in (lambda: None, rt.ready, lambda: rt.degraded("less"), rt.ready, rt.drain):
+        steps: list[Callable[[], None]] = [
+            rt.recovered,
+            rt.ready,
+            partial(rt.degraded, "less"),
+            rt.ready,
+        ]
+        for step in (*steps, rt.drain):
             step()
-            await asyncio.sleep(0.05)
             seen.append((await stub.Check(request, timeout=5)).status)
 
     assert seen == [NOT_SERVING, SERVING, SERVING, SERVING, NOT_SERVING]
@@ -70,10 +77,43 @@ async def test_a_server_that_is_ready_before_it_listens_serves(serving: Any, sco
     async with running_runtime() as rt:
         rt.ready()
         async with serving(rt, scorer()) as target, open_channel(target) as channel:
-            stub = health_stub(channel)
-            async with asyncio.timeout(5):
-                while (await stub.Check(health_pb2.HealthCheckRequest())).status != SERVING:
-                    await asyncio.sleep(0.01)
+            answer = await health_stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+
+    assert answer.status == SERVING
+
+
+async def test_a_watcher_does_not_hold_up_the_drain(serving: Any, scorer: Any) -> None:
+    seen: list[int] = []
+    loop = asyncio.get_running_loop()
+    async with running_runtime() as rt:
+        async with serving(rt, scorer()) as target:
+            channel = open_channel(target)
+            rt.ready()
+            watch = health_stub(channel).Watch(health_pb2.HealthCheckRequest())
+            answers = aiter(watch)
+            seen.append((await anext(answers)).status)
+            rt.drain()  # 30 seconds
+            began = loop.time()
+        assert loop.time() - began < 5
+        seen += [answer.status async for answer in answers]  # and it ends
+        await channel.close()
+
+    assert seen == [SERVING, NOT_SERVING]
+
+
+async def test_a_name_that_is_not_ours_is_not_found(serving: Any, scorer: Any) -> None:
+    request = health_pb2.HealthCheckRequest(service="mailweir.moon.v1.Moon")
+    async with (
+        running_runtime() as rt,
+        serving(rt, scorer()) as target,
+        open_channel(target) as channel,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health_stub(channel).Check(request, timeout=5)
+        first = await anext(aiter(health_stub(channel).Watch(request, timeout=5)))
+
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert first.status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 async def test_the_end_of_a_server_leaves_no_callback(serving: Any, scorer: Any) -> None:

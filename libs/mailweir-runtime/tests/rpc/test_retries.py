@@ -43,6 +43,19 @@ async def test_an_idempotent_call_is_tried_again_when_unavailable(
     assert service.calls == 3
 
 
+async def test_a_call_with_a_large_mail_is_tried_again_too(serving: Any, scorer: Any) -> None:
+    service = scorer(failing(RpcFailure.UNAVAILABLE, 1))
+    large = pb.ScoreRequest(items=[pb.ScoreItem(raw=b"x" * 3_000_000)])
+    async with (
+        running_runtime() as rt,
+        serving(rt, service) as target,
+        open_channel(target, idempotent=[SCORE]) as channel,
+    ):
+        await call(pb_grpc.ScoringServiceStub(channel).Score, large, timeout=10)
+
+    assert service.calls == 2
+
+
 async def test_it_is_tried_three_times_at_most(serving: Any, scorer: Any) -> None:
     service = scorer(failing(RpcFailure.UNAVAILABLE, 99))
     async with (

@@ -322,6 +322,13 @@ async def test_a_place_that_cannot_be_had_is_a_startup_error(tmp_path: Path) -> 
                 pass
 
 
+async def test_a_unix_socket_is_for_its_owner(serving: Any, scorer: Any, tmp_path: Path) -> None:
+    async with running_runtime() as rt, serving(rt, scorer(), f"unix:{tmp_path}/s"):
+        mode = (tmp_path / "s").stat().st_mode
+
+    assert mode & 0o777 == 0o600
+
+
 class Counting:
     """A streaming method that counts up to the number asked for."""
 

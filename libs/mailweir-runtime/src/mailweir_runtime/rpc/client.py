@@ -73,6 +73,8 @@ def open_channel(
         ("grpc.service_config_disable_resolution", 1),  # ours holds, whatever DNS says
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
+        # Its default of 256 KiB would leave a call with a large mail without its retry; nothing is copied.
+        ("grpc.per_rpc_retry_buffer_size", max_message_bytes),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -1,49 +1,75 @@
-"""grpc.health.v1, set by hand: NOT_SERVING until the service is ready, and again once it drains.
+"""grpc.health.v1, straight from the runtime's state: SERVING while it is ready or degraded.
 
 Names: `""` and `readiness`. A degraded service serves: readiness never depends on another service.
+
+The servicer of grpcio-health-checking is born SERVING, and its watchers never end, so that each of them holds
+up the drain for as long as it may take; this one ends them.
 """
 
 import asyncio
-from typing import Final
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
-from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mailweir_runtime.runtime import Runtime
 
 NAMES: Final = ("", "readiness")
-_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
+_Response: Final = health_pb2.HealthCheckResponse
 
 
-class Health:
-    """The health servicer of one server, which follows the state of the runtime."""
+class Health(health_pb2_grpc.HealthServicer):
+    """The health servicer of one server."""
 
     def __init__(self, rt: Runtime) -> None:
-        """Make the servicer; `begin` must run before the server starts."""
-        self.servicer = aio.HealthServicer()
+        """Answer by the state of `rt`."""
         self._rt = rt
+        self._ended = False
         self._changed = asyncio.Event()
-        self._on_change = lambda _state: self._changed.set()
 
-    async def begin(self) -> None:
-        """Say NOT_SERVING: the servicer is born SERVING."""
-        await self._set(_NOT_SERVING)
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Hear of changes while the block lasts; after it, all is NOT_SERVING and every watcher ends."""
         self._rt.state_changed.append(self._on_change)
-        self._changed.set()
+        try:
+            yield
+        finally:
+            self._rt.state_changed.remove(self._on_change)
+            self._ended = True
+            self._on_change("")
 
-    async def follow(self) -> None:
-        """Say what the runtime's state is, at each change; runs until cancelled."""
+    async def Check(  # noqa: N802 - gRPC's name
+        self, request: health_pb2.HealthCheckRequest, context: Any
+    ) -> Any:
+        """Return the status, or NOT_FOUND for a name that is not ours."""
+        if request.service not in NAMES:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        return _Response(status=self._status(request.service))
+
+    async def Watch(  # noqa: N802 - gRPC's name
+        self, request: health_pb2.HealthCheckRequest, _context: Any
+    ) -> AsyncIterator[Any]:
+        """Yield the status now and at each change, until the server ends."""
+        last: int | None = None
         while True:
-            await self._changed.wait()
-            self._changed.clear()
-            await self._set(_SERVING if self._rt.serving else _NOT_SERVING)
+            # all three before the yield: what changes while that is being sent is for the next round
+            changed, ended, status = self._changed, self._ended, self._status(request.service)
+            if status != last:
+                yield _Response(status=status)
+            if ended:
+                return
+            last = status
+            await changed.wait()
 
-    async def end(self) -> None:
-        """Say NOT_SERVING for good."""
-        self._rt.state_changed.remove(self._on_change)
-        await self.servicer.enter_graceful_shutdown()
+    def _status(self, name: str) -> int:
+        if name not in NAMES:
+            return int(_Response.SERVICE_UNKNOWN)
+        serving = self._rt.serving and not self._ended
+        return int(_Response.SERVING if serving else _Response.NOT_SERVING)
 
-    async def _set(self, status: int) -> None:
-        for name in NAMES:
-            await self.servicer.set(name, status)
+    def _on_change(self, _state: str) -> None:
+        # a new event each time: a watcher that is busy sending still holds the one that was set
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

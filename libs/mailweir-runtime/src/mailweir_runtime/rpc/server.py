@@ -23,6 +23,7 @@ from mailweir_runtime.runtime import Runtime, StartupError
 
 MIN_PING_MS: Final = 10_000
 """A client that pings more often is cut off; ours pings every 30 s."""
+SOCKET_MODE: Final = 0o600
 DRAIN_SHARE: Final = 0.9
 """Part of the remaining drain time that running calls get; the rest is for closing what they used."""
 
@@ -81,16 +82,14 @@ async def serve(
         maximum_concurrent_rpcs=bounds.concurrent_calls,
     )
     health = Health(rt)
-    await health.begin()
-    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     register(server)
     target = _bind(server, where)
     await server.start()
     try:
-        async with rt.background(health.follow(), name="health"):
+        with health.watching():
             yield target
     finally:
-        await health.end()
         await _stop(rt, server)
 
 
@@ -107,7 +106,11 @@ def _bind(server: grpc.aio.Server, where: HostPort | UnixPath) -> str:
         port = server.add_insecure_port(str(where))
     except RuntimeError as error:
         raise StartupError(f"cannot listen on {where}") from error
-    return str(HostPort(where.host, port) if isinstance(where, HostPort) else where)
+    if isinstance(where, HostPort):
+        return str(HostPort(where.host, port))
+    # There is no other login to these services: whoever may connect may release and delete mail.
+    Path(where.path).chmod(SOCKET_MODE)
+    return str(where)
 
 
 async def _check_free(where: HostPort | UnixPath) -> None:
