@@ -76,13 +76,16 @@ class MemoryKeyValue:
     async def entries(self, prefix: str = "") -> Sequence[Entry]:
         """Return the live entries whose key begins so, by key."""
         self._check()
+        return self._live(prefix)
+
+    def _live(self, prefix: str) -> list[Entry]:
         self._expire()
         found = (entry for entry, _ in self._entries.values() if entry.key.startswith(prefix))
         return sorted((e for e in found if e.value is not None), key=lambda e: e.key)
 
     async def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
         """Yield the present entries whose key begins so (`exact`: is so), then each change."""
-        present = await self.entries(prefix)
+        present = self._live(prefix)
         position = len(self._log)
         for entry in present:
             if not exact or entry.key == prefix:

@@ -28,6 +28,10 @@ class RevisionConflict(BusError):
     """Raised when a key has another revision than the caller expected."""
 
 
+class TryLater(Exception):
+    """Raised by a handler when something it needs is away: the message comes back and is not parked."""
+
+
 @dataclass(frozen=True, slots=True)
 class PubAck:
     """The broker's word that a message is on disk. `duplicate`: its id had been stored before."""

@@ -1,7 +1,8 @@
 """Pull loops: take what free workers can work on, keep it alive while they do, give back, park.
 
 A handler settles a message itself (ack, nak, park) or returns, which acks it. An exception gives the
-message back with a growing, jittered delay; after the consumer's `max_deliver` attempts it is parked.
+message back with a growing, jittered delay; after the consumer's `max_deliver` attempts it is parked,
+unless the exception is an outage (BusError, TryLater).
 A broker that is away is waited for; nothing is lost, since what was not acked is handed out again.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from mailweir_runtime.bus.ports import Bus, BusError, Message
+from mailweir_runtime.bus.ports import Bus, BusError, Message, TryLater
 from mailweir_runtime.bus.topology import ConsumerSpec
 from mailweir_runtime.logs import get_logger
 
@@ -173,8 +174,8 @@ class _Loop:
         if message.settled:
             _log.error("handler_failed_after_settling", consumer=name, exc_info=error)
             return
-        # an outage is not the message's fault: it is not parked for that
-        if 0 < self._spec.max_deliver <= attempt and not isinstance(error, BusError):
+        outage = isinstance(error, (BusError, TryLater))  # not the message's fault
+        if 0 < self._spec.max_deliver <= attempt and not outage:
             self._metrics.handled.labels(name, "parked").inc()
             _log.error("message_parked", consumer=name, subject=message.subject, exc_info=error)
             await self._tell(message.park(repr(error)))

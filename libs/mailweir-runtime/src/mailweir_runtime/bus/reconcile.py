@@ -193,7 +193,7 @@ async def ensure_consumer(link: Link, spec: ConsumerSpec) -> None:
     stream, wanted = spec.stream.name, consumer_config(spec)
     for _ in range(TRIES):
         info = await nats_api.find(link, f"CONSUMER.INFO.{stream}.{spec.name}")
-        config = wanted if info is None else _tuned(info["config"], wanted)
+        config = wanted if info is None else tuned(info["config"], wanted)
         if info is not None and config == info["config"]:
             return
         action = "create" if info is None else "update"
@@ -210,7 +210,8 @@ async def ensure_consumer(link: Link, spec: ConsumerSpec) -> None:
     raise StartupError(f"consumer {spec.name} changes while it is being set up; start again")
 
 
-def _tuned(found: Mapping[str, Any], wanted: Config) -> Config:
+def tuned(found: Mapping[str, Any], wanted: Config) -> Config:
+    """Return the consumer that is there with our values; raises StartupError."""
     for field in _CONSUMER_FIXED:
         if found.get(field) != wanted[field]:
             raise _conflict("consumer", wanted["name"], field, found.get(field), wanted[field])

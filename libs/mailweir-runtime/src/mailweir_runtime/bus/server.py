@@ -40,7 +40,7 @@ def server_config(
         store.append(f"max_file_store: {max_store_bytes}")
     lines = [
         f"server_name: {_quoted(name)}",
-        f"listen: {_quoted(f'{host}:{port}')}",
+        f"listen: {_quoted(f'[{host}]:{port}' if ':' in host else f'{host}:{port}')}",
         f"max_payload: {MAX_PAYLOAD_BYTES}",
         "max_pending: 67108864",
         "jetstream {",
