@@ -39,6 +39,10 @@ class SessionLimits(PolicyModel):
     """Failed AUTH commands after which the session ends."""
     auth_failure_delay_seconds: float = Field(5.0, ge=0, le=60)
     """Delay of the reply to a failed AUTH."""
+    reject_early_talkers: bool = True
+    """Turn away clients on port 25 that talk before the banner, as no mail server does."""
+    reject_early_data: bool = True
+    """End a session whose client sends a message without waiting for the reply to DATA (RFC 2920 §3.1)."""
 
     @model_validator(mode="after")
     def _order(self) -> Self:

@@ -1,0 +1,1 @@
+"""Everything with an I/O library in it."""

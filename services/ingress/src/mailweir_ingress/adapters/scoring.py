@@ -1,0 +1,109 @@
+"""The scoring service over gRPC, several messages to a call; and a scorer in memory."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import grpc.aio
+
+from mailweir.scoring.v1 import scoring_pb2, scoring_pb2_grpc
+from mailweir_core.decision import Action
+from mailweir_core.outcome import Outcome, Status
+from mailweir_core.reasons import Reason
+from mailweir_core.record import Envelope
+from mailweir_ingress.policy.facts import ContentVerdict
+from mailweir_runtime.convert import (
+    envelope_to_proto,
+    outcome_to_proto,
+    reason_from_text,
+    status_from_proto,
+)
+from mailweir_runtime.rpc import Batcher, RpcFailed, call
+
+METHOD: Final = "/mailweir.scoring.v1.ScoringService/Score"
+MAX_ITEMS: Final = 16
+MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_IN_FLIGHT: Final = 4
+
+
+def no_verdict(detail: str) -> ContentVerdict:
+    """Return what stands for a verdict that could not be had."""
+    return ContentVerdict(Status.TEMPERROR, Action.DEFER, Reason.SCORING_UNAVAILABLE, detail=detail)
+
+
+def verdict_from_proto(result: scoring_pb2.ScoreResult) -> ContentVerdict:
+    """Return the verdict in a result; one that we do not understand is none."""
+    reason = reason_from_text(result.reason)
+    try:
+        action = Action(result.action)
+    except ValueError:
+        return no_verdict(f"unknown action {result.action[:20]!r}")
+    if reason is None:
+        return no_verdict(f"unknown reason {result.reason[:40]!r}")
+    return ContentVerdict(
+        status=status_from_proto(result.status),
+        action=action,
+        reason=reason,
+        score=result.score,
+        headers=tuple((header.name, header.value) for header in result.headers),
+        signals=tuple(signal.name for signal in result.signals),
+        detail=result.detail,
+        record=result,
+    )
+
+
+class GrpcScorer:
+    """Asks the scoring service; messages that come while calls are under way go together."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Speak over a channel, which the caller closes after `aclose`."""
+        self._method = scoring_pb2_grpc.ScoringServiceStub(channel).Score
+        self._batcher = Batcher[scoring_pb2.ScoreItem, scoring_pb2.ScoreResult](
+            self._send,
+            max_items=MAX_ITEMS,
+            max_bytes=MAX_BYTES,
+            size_of=lambda item: len(item.raw),
+            max_in_flight=MAX_IN_FLIGHT,
+        )
+
+    async def score(
+        self, envelope: Envelope, raw: bytes, outcomes: Sequence[Outcome], timeout: float
+    ) -> ContentVerdict:
+        """Return the verdict, or what stands for one that could not be had in time."""
+        item = scoring_pb2.ScoreItem(
+            envelope=envelope_to_proto(envelope),
+            raw=raw,
+            outcomes=[outcome_to_proto(outcome) for outcome in outcomes],
+        )
+        try:
+            return verdict_from_proto(await self._batcher.ask(item, timeout))
+        except RpcFailed as error:
+            return no_verdict(str(error))
+
+    async def aclose(self) -> None:
+        """Wait for what is under way."""
+        await self._batcher.aclose()
+
+    async def _send(
+        self, items: Sequence[scoring_pb2.ScoreItem], seconds: float
+    ) -> Sequence[scoring_pb2.ScoreResult]:
+        response = await call(self._method, scoring_pb2.ScoreRequest(items=items), timeout=seconds)
+        return response.results
+
+
+class MemoryScorer:
+    """Judges by a function, and remembers what it was asked."""
+
+    def __init__(self, judge: Callable[[Envelope, bytes], ContentVerdict] | None = None) -> None:
+        """Judge by `judge`; without one every message is clean."""
+        self._judge = judge
+        self.asked: list[tuple[Envelope, bytes]] = []
+
+    async def score(
+        self, envelope: Envelope, raw: bytes, outcomes: Sequence[Outcome], timeout: float
+    ) -> ContentVerdict:
+        """Return the function's verdict at once."""
+        del outcomes, timeout
+        self.asked.append((envelope, raw))
+        if self._judge is None:
+            return ContentVerdict(Status.OK, Action.ACCEPT, Reason.CLEAN)
+        return self._judge(envelope, raw)

@@ -1,0 +1,149 @@
+"""The wiring of the ingress."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from mailweir_core.record import Listener
+from mailweir_ingress.adapters.accounts import BusAccounts
+from mailweir_ingress.adapters.keeper import BusKeeper
+from mailweir_ingress.adapters.probe import SmtpProbe
+from mailweir_ingress.adapters.scoring import METHOD, GrpcScorer
+from mailweir_ingress.adapters.tls import reload_when_changed, server_context
+from mailweir_ingress.doors import Bound, Listening, open_doors
+from mailweir_ingress.metrics import declare
+from mailweir_ingress.ports import Scorer
+from mailweir_ingress.receiving import Receiver
+from mailweir_ingress.rules import CurrentRules
+from mailweir_ingress.settings import Settings
+from mailweir_ingress.smtp.budget import MemoryBudget
+from mailweir_ingress.smtp.house import Door, House
+from mailweir_ingress.smtp.sessions import Sessions
+from mailweir_runtime.bus.nats import connect_bus
+from mailweir_runtime.bus.ports import Bus, BusUnavailable
+from mailweir_runtime.config import ConfigWatch, HasPolicy
+from mailweir_runtime.heartbeat import heartbeat
+from mailweir_runtime.lifecycle import Runtime, StartupError
+from mailweir_runtime.listen import HostPort, parse_host_port
+from mailweir_runtime.logs import get_logger
+from mailweir_runtime.rpc import open_channel
+
+DRAIN_SHARE: Final = 0.9
+"""Part of the drain time that sessions get; the rest is for the records of their ends."""
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A door to open: which kind, and where."""
+
+    listener: Listener
+    where: HostPort
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """A running ingress: where its doors are, and its sessions."""
+
+    bound: Bound
+    sessions: Sessions
+
+
+async def main(rt: Runtime, settings: Settings) -> None:
+    """Serve until the process is told to stop."""
+    tls = _tls(settings)
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(connect_bus(rt))
+        config = await stack.enter_async_context(ConfigWatch(rt, bus))
+        try:
+            await config.first(settings.connect_seconds)
+        except BusUnavailable as error:
+            raise StartupError(f"no policy: {error}") from error
+        channel = open_channel(settings.scoring_target, idempotent=[METHOD])
+        scorer = GrpcScorer(await stack.enter_async_context(channel))
+        stack.push_async_callback(scorer.aclose)
+        if tls is not None and settings.tls_cert_file and settings.tls_key_file:
+            files = (settings.tls_cert_file, settings.tls_key_file)
+            await stack.enter_async_context(rt.background(reload_when_changed(tls, *files)))
+        addresses = addresses_of(settings)
+        await stack.enter_async_context(build(rt, bus, config, scorer, addresses, tls=tls))
+        await stack.enter_async_context(rt.background(heartbeat(rt, bus, config)))
+        rt.ready()
+        await rt.stopping.wait()
+
+
+def addresses_of(settings: Settings) -> list[Address]:
+    """Return the doors that the settings name."""
+    named = {
+        Listener.MX: settings.mx_listen,
+        Listener.SUBMISSION: settings.submission_listen,
+        Listener.SUBMISSIONS: settings.submissions_listen,
+    }
+    return [
+        Address(listener, parse_host_port(where))
+        for listener, all_ in named.items()
+        for where in all_
+    ]
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return server_context(settings.tls_cert_file, settings.tls_key_file)
+
+
+@asynccontextmanager
+async def build(
+    rt: Runtime,
+    bus: Bus,
+    config: HasPolicy,
+    scorer: Scorer,
+    addresses: Sequence[Address],
+    *,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Ingress]:
+    """Serve SMTP at the addresses while the block lasts, then drain. Raises StartupError."""
+    metrics = declare(rt.registry)
+    rules = CurrentRules(config)
+    keeper = BusKeeper(bus, rt.settings.shard, rt.version, metrics)
+    accounts = BusAccounts(bus)
+    sessions = Sessions(rules, rt.clock)
+    budget = MemoryBudget(lambda: rules().policy.session.memory_bytes)
+    metrics.memory.set_function(lambda: budget.used)
+    house = House(
+        rules=rules,
+        clock=rt.clock,
+        sessions=sessions,
+        budget=budget,
+        receive=Receiver(scorer, keeper, metrics, rt.clock, rt.version),
+        probe=SmtpProbe(rt.clock, metrics),
+        accounts=accounts,
+        keeper=keeper,
+        metrics=metrics,
+        pause=asyncio.sleep,
+    )
+    doors = {listener: Door(listener, tls, house) for listener in Listener}
+    plan = [Listening(doors[address.listener], address.where) for address in addresses]
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(keeper.flush)
+        await stack.enter_async_context(rt.background(keeper.write_notes()))
+        await stack.enter_async_context(rt.background(accounts.follow()))
+        await stack.enter_async_context(rt.background(sessions.sweep_forever()))
+        stack.push_async_callback(_drain, rt, sessions)
+        bound = await stack.enter_async_context(open_doors(plan))
+        for listener, places in bound.items():
+            _log.info("listening", listener=listener, at=[str(place) for place in places])
+        yield Ingress(bound, sessions)
+
+
+async def _drain(rt: Runtime, sessions: Sessions) -> None:
+    """Let sessions end in what is left of the drain time; in a test's end, at once."""
+    seconds = rt.drain_remaining() * DRAIN_SHARE if rt.stopping.is_set() else 1.0
+    left = await sessions.drain(seconds)
+    if left:
+        _log.warning("sessions_cut_off", sessions=left)
+        sessions.cut()

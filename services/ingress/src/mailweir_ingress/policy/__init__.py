@@ -1,0 +1,1 @@
+"""What the ingress decides, as pure functions: facts and rules in, decisions out."""

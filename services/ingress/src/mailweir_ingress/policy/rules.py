@@ -1,0 +1,39 @@
+"""A policy snapshot in the form that sessions ask it: sets and tables made once per version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from mailweir_core.net import NetworkSet
+from mailweir_policy import LocalDomain, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One policy version, compiled."""
+
+    policy: Policy
+    version: str
+    hostname: str
+    trusted: NetworkSet
+    unscanned: NetworkSet
+    proxies: NetworkSet
+    domains: Mapping[str, LocalDomain]
+    """Local domains by name."""
+    postmaster_domain: str
+    """Where a bare `<postmaster>` lives: the first local domain, or empty."""
+
+
+def compile_rules(policy: Policy, version: str) -> Rules:
+    """Return the rules of a policy. Its networks were checked when it was read."""
+    relay = policy.relay
+    return Rules(
+        policy=policy,
+        version=version,
+        hostname=policy.identity.hostname,
+        trusted=NetworkSet(relay.trusted_networks),
+        unscanned=NetworkSet(relay.unscanned_networks),
+        proxies=NetworkSet(relay.proxy_networks),
+        domains=MappingProxyType({domain.name: domain for domain in relay.domains}),
+        postmaster_domain=relay.domains[0].name if relay.domains else "",
+    )

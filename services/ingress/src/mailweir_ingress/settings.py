@@ -1,0 +1,55 @@
+"""What the process is told by its environment (`MAILWEIR_INGRESS_*`)."""
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from mailweir_runtime.listen import parse_host_port
+from mailweir_runtime.settings import CommaList, OptionalPath, ServiceSettings, settings_config
+
+
+def _addresses(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(parse_host_port(value)) for value in values)
+
+
+Addresses = Annotated[
+    CommaList, AfterValidator(_addresses), Field(examples=["0.0.0.0:2525,[::]:2525"])
+]
+"""A settings field: `host:port` values separated by commas; empty for none."""
+
+
+class Settings(ServiceSettings):
+    """Process settings of the ingress."""
+
+    model_config = settings_config("INGRESS")
+
+    mx_listen: Addresses = ("127.0.0.1:2525",)
+    """Where mail from other servers is taken (port 25 outside)."""
+    submission_listen: Addresses = ()
+    """Where our users send, with STARTTLS before AUTH (port 587 outside)."""
+    submissions_listen: Addresses = ()
+    """Where our users send, with TLS from the first byte (port 465 outside)."""
+    tls_cert_file: OptionalPath = None
+    """Certificate with its chain, PEM; empty offers no TLS. Renewed files are taken up."""
+    tls_key_file: OptionalPath = None
+    """The certificate's key, PEM."""
+    scoring_target: str = Field("127.0.0.1:9000", min_length=1)
+    """gRPC target of the scoring service: `unix:/path`, `host:port` or `dns:///name:port`."""
+    reputation_target: str = Field("", max_length=0)
+    """gRPC target of the reputation service; this version has none and skips its check."""
+    greylist_target: str = Field("", max_length=0)
+    """gRPC target of the greylist service; this version has none and skips its check."""
+    ratelimit_target: str = Field("", max_length=0)
+    """gRPC target of the ratelimit service; this version has none and skips its check."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file belong together")
+        if (self.submission_listen or self.submissions_listen) and self.tls_cert_file is None:
+            raise ValueError(
+                "submission needs tls_cert_file and tls_key_file: nobody may log in without TLS"
+            )
+        if not (self.mx_listen or self.submission_listen or self.submissions_listen):
+            raise ValueError("there is no address to listen on")
+        return self

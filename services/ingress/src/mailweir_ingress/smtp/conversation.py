@@ -1,0 +1,232 @@
+"""A session in progress: its connection, what is known of the client, and how it answers."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from mailweir_core.address import EnvelopeAddress
+from mailweir_core.decision import Decision
+from mailweir_core.ids import message_ref, new_ulid
+from mailweir_core.net import Address, parse_ip
+from mailweir_core.reasons import Reason
+from mailweir_core.record import Envelope, Listener, Session
+from mailweir_ingress.metrics import Phase
+from mailweir_ingress.policy.phases import TOO_MANY_RECIPIENTS, defer
+from mailweir_ingress.policy.rules import Rules
+from mailweir_ingress.ports import Account, Record, RecordKind, Refused
+from mailweir_ingress.smtp.commands import MailCommand
+from mailweir_ingress.smtp.house import Door, House
+from mailweir_ingress.smtp.pulse import Pulse
+from mailweir_ingress.smtp.wire import Connection
+
+MAX_REFUSED_RECORDED: Final = 100
+MAX_ADDRESS_RECORDED: Final = 256
+OVERSHOOT: Final = 1000
+"""Recipients over the limit that are no error yet: a client may learn the limit only by being told."""
+SOFT_ERROR_SECONDS: Final = 1.0
+
+TOO_MANY_ERRORS: Final = defer(
+    Reason.TOO_MANY_ERRORS, 421, "4.7.0", "Too many errors, closing", close=True
+)
+
+
+@dataclass(slots=True)
+class Transaction:
+    """From MAIL to the end of its data, by the rules that were in force at MAIL."""
+
+    ref: str
+    sender: EnvelopeAddress
+    command: MailCommand
+    rules: Rules
+    recipients: dict[str, str] = field(default_factory=dict)
+    """By the form that is compared, as they are kept."""
+    refusals: list[tuple[str, Decision]] = field(default_factory=list)
+    """Refused recipients as they were given."""
+    overshoot: int = 0
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """Return the refused recipients as a record has them."""
+        return tuple(
+            Refused(address[:MAX_ADDRESS_RECORDED], d.action, d.reason, d.reply.line(self.ref))
+            for address, d in self.refusals
+        )
+
+
+class Conversation:
+    """One session's state. Verbs read and change it; `dialogue` runs it."""
+
+    def __init__(self, link: Connection, door: Door) -> None:
+        """Begin before the banner."""
+        self.link = link
+        self.door = door
+        self.house: House = door.house
+        self.rules = door.house.rules()
+        self.connected_at = door.house.clock.now()
+        self.id = new_ulid(self.connected_at)
+        self.pulse = Pulse()
+        self.in_data = False
+        self.closing: Decision | None = None
+        self.client: Address | None = None
+        self.client_ip = ""
+        self.client_port = 0
+        self.proxy_ip = ""
+        self.own_ip = ""
+        self.trusted = False
+        self.helo = ""
+        self.esmtp = False
+        self.tls = ("", "")
+        self.account: Account | None = None
+        self.transaction: Transaction | None = None
+        self.transactions = 0
+        self.messages = 0
+        self.errors = 0
+        self.junk = 0
+        self.auth_failures = 0
+        self.replies = [0] * 6  # by first digit
+        self._session: Session | None = None
+
+    def expire(self, decision: Decision) -> None:
+        """Have the session end at its next wait for the client."""
+        self.link.expire(decision)
+
+    def cut(self) -> None:
+        """Break the connection off."""
+        self.link.cut()
+
+    # -- who is who
+
+    def set_client(self, ip: str, port: int) -> None:
+        """Take the client's address, from the connection or from a proxy that is believed."""
+        self.client = parse_ip(ip)
+        self.client_ip = str(self.client) if self.client is not None else ip
+        self.client_port = port
+        self.trusted = self.client in self.rules.trusted
+        self._session = None
+
+    def greet(self, helo: str, *, esmtp: bool) -> None:
+        """Take the client's name; whatever was under way ends with it (RFC 5321 §4.1.4)."""
+        self.helo, self.esmtp = helo, esmtp
+        self._session = None
+
+    def encrypted(self, tls: tuple[str, str]) -> None:
+        """Note TLS; nothing that was said before holds any more (RFC 3207 §4.2)."""
+        self.tls = tls
+        self.greet("", esmtp=False)
+
+    def log_in(self, account: Account) -> None:
+        """Note who the client is."""
+        self.account = account
+        self._session = None
+
+    @property
+    def session(self) -> Session:
+        """Return the session's facts as they are now."""
+        if self._session is None:
+            self._session = Session(
+                id=self.id,
+                listener=self.door.listener,
+                client_ip=self.client_ip,
+                client_port=self.client_port,
+                proxy_ip=self.proxy_ip,
+                helo=self.helo,
+                esmtp=self.esmtp,
+                tls_version=self.tls[0],
+                tls_cipher=self.tls[1],
+                auth_user=self.account.login if self.account else "",
+                trusted=self.trusted,
+                connected_at=self.connected_at,
+            )
+        return self._session
+
+    @property
+    def is_submission(self) -> bool:
+        """Say whether the client came by a door for our own users."""
+        return self.door.listener is not Listener.MX
+
+    @property
+    def ref(self) -> str:
+        """Return the reference of what is under way: the transaction's, else the session's."""
+        return self.transaction.ref if self.transaction is not None else self.id
+
+    # -- answering
+
+    def say(self, lines: bytes) -> None:
+        """Put reply lines in line as they are."""
+        self.replies[lines[0] - 48] += 1
+        self.link.say(lines)
+
+    def answer(self, decision: Decision) -> None:
+        """Put a decision's reply in line, with the reference; a refusal counts as an error of the client."""
+        code = decision.reply.code
+        self.replies[code // 100] += 1
+        # Nothing of the client's words is in here unless it is text.
+        self.link.say(decision.reply.line(self.ref).encode("utf-8", "replace"))
+        if decision.close:
+            self.closing = decision
+        if code >= 400 and not self._may_overshoot(decision):
+            self.errors += 1
+
+    def _may_overshoot(self, decision: Decision) -> bool:
+        """Say whether this is about recipients over the limit, and not yet too many of them."""
+        if decision is not TOO_MANY_RECIPIENTS or self.transaction is None:
+            return False
+        self.transaction.overshoot += 1
+        return self.transaction.overshoot <= OVERSHOOT
+
+    def forgive(self) -> None:
+        """Forget errors and junk: the client has delivered mail."""
+        self.errors = self.junk = 0
+
+    # -- transactions
+
+    def begin(self, sender: EnvelopeAddress, command: MailCommand) -> Transaction:
+        """Return a transaction with a reference of its own."""
+        self.transactions += 1
+        ref = message_ref(self.id, self.transactions)
+        return Transaction(ref, sender, command, self.rules)
+
+    def abort(self) -> None:
+        """End the transaction, if there is one; what it refused is recorded."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None and transaction.refusals:
+            self.note(RecordKind.TRANSACTION, transaction, transaction.refusals[-1][1])
+
+    def refuse_recipient(self, address: str, decision: Decision) -> None:
+        """Remember a refused recipient for the record."""
+        self.count_refusal(Phase.RCPT, decision)
+        transaction = self.transaction
+        if transaction is not None and len(transaction.refusals) < MAX_REFUSED_RECORDED:
+            transaction.refusals.append((address, decision))
+
+    def count_refusal(self, phase: Phase, decision: Decision) -> None:
+        """Count a refusal."""
+        self.house.metrics.refusals.labels(phase, decision.reason).inc()
+
+    def envelope(self, transaction: Transaction | None, *, received_at: float) -> Envelope:
+        """Return the envelope as far as it is known."""
+        if transaction is None:
+            return Envelope(self.id, self.session, "", (), received_at)
+        return Envelope(
+            ref=transaction.ref,
+            session=self.session,
+            sender=str(transaction.sender),
+            recipients=tuple(transaction.recipients.values()),
+            received_at=received_at,
+            eight_bit=transaction.command.eight_bit,
+            smtputf8=transaction.command.smtputf8,
+        )
+
+    def note(self, kind: RecordKind, transaction: Transaction | None, decision: Decision) -> None:
+        """Record a refused session, transaction or message, when there is time."""
+        now = self.house.clock.now()
+        self.house.keeper.note(
+            Record(
+                kind=kind,
+                envelope=self.envelope(transaction, received_at=now),
+                decision=decision,
+                reply=decision.reply.line(self.id if transaction is None else transaction.ref),
+                judged_at=now,
+                config_version=self.rules.version,
+                refused=() if transaction is None else transaction.refused,
+            )
+        )

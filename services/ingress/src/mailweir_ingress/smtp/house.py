@@ -1,0 +1,55 @@
+"""What sessions share: the house, and the door they came in by."""
+
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mailweir_core.clock import Clock
+from mailweir_core.decision import Decision
+from mailweir_core.record import Envelope, Listener
+from mailweir_ingress.metrics import Metrics
+from mailweir_ingress.policy.facts import Shape
+from mailweir_ingress.policy.rules import Rules
+from mailweir_ingress.ports import Accounts, Keeper, RecipientProbe, Refused
+from mailweir_ingress.smtp.budget import MemoryBudget
+from mailweir_ingress.smtp.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that has come: envelope, content with CRLF line ends, and what is known of it."""
+
+    envelope: Envelope
+    content: bytes
+    shape: Shape
+    exempt: bool
+    refused: tuple[Refused, ...]
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that outlives a session."""
+
+    rules: Callable[[], Rules]
+    """The rules in force; a transaction keeps those it began with."""
+    clock: Clock
+    sessions: Sessions
+    budget: MemoryBudget
+    receive: Callable[[Arrival], Awaitable[Decision]]
+    """Judges and keeps a message; returns once the client may be told. Never raises."""
+    probe: RecipientProbe
+    accounts: Accounts
+    keeper: Keeper
+    metrics: Metrics
+    pause: Callable[[float], Awaitable[None]]
+    """Waits that many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A listener: which kind, and its TLS, if there is any."""
+
+    listener: Listener
+    tls: ssl.SSLContext | None
+    house: House
