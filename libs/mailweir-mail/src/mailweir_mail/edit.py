@@ -83,7 +83,8 @@ def first_header(raw: bytes, name: str) -> bytes | None:
 
 def unfold(value: bytes) -> bytes:
     """Take the line breaks of folding out of a field's value and trim it (RFC 5322 §2.2.3)."""
-    return _FOLD.sub(b"", value).strip(b" \t\r\n")
+    value = value.strip(b" \t\r\n")
+    return _FOLD.sub(b"", value) if b"\n" in value else value
 
 
 def without_headers(

@@ -1,0 +1,210 @@
+"""Header fields in order, as they were sent and as they read."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, overload
+
+from ._lazy import Frozen, lazy
+from .defects import Defect, DefectKind
+from .edit import unfold
+from .limits import DEFAULT, ParseLimits
+from .words import decode_words, undecoded
+
+# A field, or a line that is none. White space before the name is possible in the very first line only,
+# since elsewhere it makes the line a continuation; before the colon it is obsolete syntax (RFC 5322 §4.5).
+_FIELD: Final = re.compile(rb"[ \t]*([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*\n?|[^\n]+\n?")
+_MBOX: Final = (b"From ", b">From ")
+_PLAUSIBLE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_.-]*[ \t]*:(?:[ \t\r\n]|\Z)")
+_COLON: Final = 0x3A
+_set = object.__setattr__
+
+
+class Header(NamedTuple):
+    """One field: its name as written, its octets, where it begins in the message, and how much is decoded.
+
+    A tuple, because a message has dozens and most are never looked at.
+    """
+
+    name: str
+    raw: bytes
+    offset: int
+    value_at: int
+    most: int
+
+    def __repr__(self) -> str:
+        """Return name and offset; a value is another person's data and stays out of logs."""
+        return f"Header({self.name!r}, offset={self.offset})"
+
+    @property
+    def value(self) -> bytes:
+        """Return the octets after the colon: folded, undecoded, with the line end."""
+        return self.raw[self.value_at :]
+
+    @property
+    def unfolded(self) -> bytes:
+        """Return the value with the line breaks of folding taken out, trimmed, undecoded."""
+        return unfold(self.value)
+
+    @property
+    def text(self) -> str:
+        """Return the value as it reads: unfolded, encoded words decoded. Decoded anew at each access."""
+        return decode_words(self._bounded).text
+
+    @property
+    def undecoded(self) -> str:
+        """Return the value unfolded, encoded words as they are: what a structured field is parsed from."""
+        return undecoded(self._bounded).text
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """Return what is wrong with this field."""
+        kinds = decode_words(self._bounded).defects
+        if len(self.raw) - self.value_at > self.most:
+            kinds = (*kinds, DefectKind.FIELD_BYTES_LIMIT)
+        return tuple(Defect(kind, self.name) for kind in kinds)
+
+    @property
+    def _bounded(self) -> bytes:
+        return self.raw[self.value_at : self.value_at + self.most]
+
+
+class _Split(NamedTuple):
+    fields: tuple[Header, ...]
+    defects: tuple[Defect, ...]
+    junk_at: int | None
+
+
+class Headers(Frozen, Sequence[Header]):
+    """The fields of one header section, in order. Names compare without regard to case."""
+
+    __slots__ = ("_base", "_limits", "raw")
+    raw: bytes
+    _base: int
+    _limits: ParseLimits
+
+    def __init__(self, raw: bytes, base: int = 0, limits: ParseLimits = DEFAULT) -> None:
+        """Take a header section and where it begins in the message; nothing is parsed yet."""
+        _set(self, "raw", raw)
+        _set(self, "_base", base)
+        _set(self, "_limits", limits)
+
+    def __repr__(self) -> str:
+        """Return how many fields there are."""
+        return f"Headers({len(self)} fields, {len(self.raw)} octets)"
+
+    def __len__(self) -> int:
+        """Return how many fields there are."""
+        return len(self._split.fields)
+
+    def __iter__(self) -> Iterator[Header]:
+        """Go through the fields in order."""
+        return iter(self._split.fields)
+
+    @overload
+    def __getitem__(self, index: int) -> Header: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Header]: ...
+
+    def __getitem__(self, index: int | slice) -> Header | Sequence[Header]:
+        """Return a field by position."""
+        return self._split.fields[index]
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is a field of that name."""
+        return isinstance(name, str) and name.lower() in self._index
+
+    def first(self, name: str) -> Header | None:
+        """Return the first field of that name, or None."""
+        found = self._index.get(name.lower())
+        return found[0] if found else None
+
+    def all(self, name: str) -> tuple[Header, ...]:
+        """Return every field of that name, in order."""
+        return tuple(self._index.get(name.lower(), ()))
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the decoded text of the first field of that name, or the default."""
+        found = self.first(name)
+        return default if found is None else found.text
+
+    @property
+    def junk_at(self) -> int | None:
+        """Return where in `raw` the lines begin that are no header any more, or None.
+
+        A body that follows without an empty line begins there (a relay would put the empty line in).
+        """
+        return self._split.junk_at
+
+    @lazy
+    def defects(self) -> tuple[Defect, ...]:
+        """Return what is wrong with the section's shape and with each field."""
+        return (*self._split.defects, *(defect for field in self for defect in field.defects))
+
+    @lazy
+    def _split(self) -> _Split:
+        return _split(self.raw, self._base, self._limits)
+
+    @lazy
+    def _index(self) -> dict[str, list[Header]]:
+        index: dict[str, list[Header]] = {}
+        for field in self._split.fields:
+            index.setdefault(field[0].lower(), []).append(field)
+        return index
+
+
+def _split(raw: bytes, base: int, limits: ParseLimits) -> _Split:
+    block, defects = _bounded(raw, limits)
+    fields: list[Header] = []
+    junk: list[int] = []
+    most = limits.field_bytes
+    for found in _FIELD.finditer(block):
+        field, name = found.group(0, 1)
+        start = found.start()
+        if name is None:
+            junk.append(start)
+            continue
+        end = found.end(1)
+        value_at = (end if block[end] == _COLON else block.index(b":", end)) + 1 - start
+        fields.append(Header(name.decode("ascii"), field, base + start, value_at, most))
+    if b"\0" in block:
+        defects.append(Defect(DefectKind.NUL, "header"))
+    junk_at = _judge_junk(block, base, junk, fields, defects) if junk else None
+    if junk_at is not None:
+        fields = [field for field in fields if field.offset < base + junk_at]
+    return _Split(tuple(fields), tuple(defects), junk_at)
+
+
+def _bounded(raw: bytes, limits: ParseLimits) -> tuple[bytes, list[Defect]]:
+    """Cut at the limits, between two lines; a field that is cut keeps the lines it has."""
+    defects: list[Defect] = []
+    if len(raw) > limits.header_bytes:
+        defects.append(Defect(DefectKind.HEADER_BYTES_LIMIT, "header", str(len(raw))))
+        raw = raw[: raw.rfind(b"\n", 0, limits.header_bytes) + 1 or limits.header_bytes]
+    lines = raw.count(b"\n")
+    if lines > limits.header_lines:
+        defects.append(Defect(DefectKind.HEADER_LINES_LIMIT, "header", str(lines)))
+        at = 0
+        for _ in range(limits.header_lines):
+            at = raw.index(b"\n", at) + 1
+        raw = raw[:at]
+    return raw, defects
+
+
+def _judge_junk(
+    block: bytes, base: int, junk: list[int], fields: list[Header], defects: list[Defect]
+) -> int | None:
+    """Say where the body begins if these lines mean that the empty line before it is missing.
+
+    Lines that are no fields, with fields after them, are a broken header; with none after them, a body.
+    """
+    if junk[0] == 0 and block.startswith(_MBOX):
+        defects.append(Defect(DefectKind.HEADER_MBOX, "header"))
+        junk = junk[1:]
+    if not junk:
+        return None
+    defects.append(Defect(DefectKind.HEADER_JUNK, "header", f"{len(junk)} lines"))
+    last = next((f.offset - base for f in reversed(fields) if _PLAUSIBLE.match(f.raw)), -1)
+    body = next((at for at in junk if at > last), None)
+    if body is not None:
+        defects.append(Defect(DefectKind.HEADER_SEPARATOR, "header"))
+    return body

@@ -1,0 +1,164 @@
+"""Read a document tag by tag, without a tree: for those that a tree would be too costly for.
+
+The tokens are those of the WHATWG standard (§13.2.5), near enough; nesting is what the tags say, with the
+innermost fitting element closed and the rest ignored. Time is linear: every pattern is possessive, every look
+back bounded.
+"""
+
+import re
+from html import unescape
+from typing import Final
+
+from mailweir_mail.limits import ParseLimits
+
+from .collect import MARKS, SILENT, Collector, State
+from .style import MAX_SHEET, parse_sheet
+
+_TOKEN: Final = re.compile(
+    r"<!--(?P<comment>(?:>|->)|.*?(?:--!?>|\Z))"
+    r"|<(?P<slash>/?)(?P<tag>[A-Za-z][^\s/>]*+)(?P<attributes>(?:[^>\"'=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')?+|[\"'=])*+)>?"
+    r"|<[!?/][^>]*+>?",
+    re.DOTALL,
+)
+_ATTRIBUTE: Final = re.compile(
+    r"([^\s/>=\"'][^\s/>=]*+)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+)))?+"
+)
+_VOID: Final = frozenset(
+    [
+        "area",
+        "base",
+        "basefont",
+        "bgsound",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "keygen",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
+_RAW: Final = frozenset(
+    {"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"}
+)
+_SELF_ENDING: Final = frozenset({"p", "li", "td", "th", "tr", "option", "dt", "dd"})
+_STYLE: Final = re.compile(r"<style[^>]*+>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
+_MAX_DEPTH: Final = 500
+_LOOK_BACK: Final = 30  # open elements that an end tag is compared with
+_MOST_ATTRIBUTES: Final = 60  # of one tag that are read
+
+
+def feed(html: str, limits: ParseLimits) -> Collector:
+    """Tell a collector what the document holds."""
+    sheets = "\n".join(found[1] for found in _STYLE.finditer(html, 0, MAX_SHEET))
+    reader = _Reader(Collector(limits, parse_sheet(sheets)), html)
+    reader.run()
+    return reader.collector
+
+
+class _Reader:
+    def __init__(self, collector: Collector, html: str) -> None:
+        self.collector = collector
+        self._html = html
+        self._state = State()
+        self._open: list[tuple[str, State]] = []
+        self._no_end: set[str] = set()
+
+    def run(self) -> None:
+        at, html = 0, self._html
+        start = html.find("<")
+        while start >= 0:
+            found = _TOKEN.match(html, start)
+            if found is None:  # a lone `<` is text
+                start = html.find("<", start + 1)
+                continue
+            if start > at:
+                self._text(html[at:start])
+            at = self._token(found)
+            start = html.find("<", at)
+        self._text(html[at:])
+
+    def _text(self, text: str) -> None:
+        self.collector.text(unescape(text) if "&" in text else text, self._state)
+
+    def _token(self, found: re.Match[str]) -> int:
+        tag = found["tag"]
+        if tag is None:
+            if found["comment"] is not None:
+                self.collector.comment(found["comment"].removesuffix(">").rstrip("-!"))
+            return found.end()
+        tag = tag.lower()
+        if found["slash"]:
+            self._end(tag)
+            return found.end()
+        self._begin(tag, _attributes(found["attributes"]))
+        return self._raw(tag, found.end()) if tag in _RAW else found.end()
+
+    def _begin(self, tag: str, attributes: dict[str, str | None]) -> None:
+        if tag in _SELF_ENDING and self._open and self._open[-1][0] == tag:
+            self._pop()
+        self.collector.elements.append(tag)
+        self._mark(tag)
+        inside = self._state
+        if attributes or tag in SILENT or tag == "a":
+            inside = self.collector.enter(tag, attributes, self._state)
+        if tag not in _VOID and len(self._open) < _MAX_DEPTH:
+            self._open.append((tag, self._state))
+            self._state = inside
+        elif tag == "a":
+            self.collector.leave_anchor()
+
+    def _mark(self, tag: str) -> None:
+        mark = MARKS.get(tag)
+        if mark is not None:
+            self.collector.out.append(mark)
+
+    def _pop(self) -> None:
+        tag, self._state = self._open.pop()
+        if tag == "a":
+            self.collector.leave_anchor()
+        else:
+            self._mark(tag)
+
+    def _end(self, tag: str) -> None:
+        recent = [name for name, _ in self._open[-_LOOK_BACK:]]
+        if tag in recent:
+            for _ in range(recent[::-1].index(tag) + 1):
+                self._pop()
+
+    def _raw(self, tag: str, start: int) -> int:
+        """Take what stands up to the end tag as text, since tags mean nothing in there."""
+        end = -1
+        if tag not in self._no_end:
+            end_tag = re.compile(f"</{re.escape(tag)}(?=[\\s/>])", re.IGNORECASE).search(
+                self._html, start
+            )
+            if end_tag is None:
+                self._no_end.add(tag)  # looked for once, not again for each start tag
+            else:
+                end = end_tag.start()
+        stop = len(self._html) if end < 0 else end
+        if tag in ("title", "textarea"):
+            self._text(self._html[start:stop])
+        if self._open and self._open[-1][0] == tag:
+            self._pop()
+        if end < 0:
+            return stop
+        close = self._html.find(">", end)
+        return len(self._html) if close < 0 else close + 1
+
+
+def _attributes(text: str) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for match in _ATTRIBUTE.finditer(text):
+        if len(found) >= _MOST_ATTRIBUTES:
+            break
+        value = next((item for item in match.groups()[1:] if item is not None), None)
+        found.setdefault(match[1].lower(), unescape(value) if value is not None else None)
+    return found

@@ -1,0 +1,128 @@
+"""Render a document: through a real HTML tree where that is safe, tag by tag where it is not."""
+
+import re
+from typing import Final
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from mailweir_mail.defects import DefectKind
+from mailweir_mail.limits import ParseLimits
+
+from .collect import MARKS, SILENT, Collector, State
+from .model import HtmlView
+from .style import EMPTY_SHEET, MAX_SHEET, parse_sheet
+from .tokens import feed
+
+# HTML's own rules make a tree builder's work grow with the square of three numbers: nesting (a `<p>` looks
+# for an open one through all levels), attributes of one tag (each is compared with those before it), and
+# formatting elements left open (each later paragraph gets copies of all). So these are bounded before a
+# tree is built; 99 of 100 HTML mails are far below.
+_MAX_COPIES: Final = 200_000  # formatting start tags x tags: the most nodes that copying could make
+_MAX_UNSEARCHED: Final = 12_000  # characters that cannot hold too many attributes
+_MAX_ATTRIBUTES: Final = 40
+# a b i s u, big, code, em, font, nobr, small/strike/strong, tt; both cases, as re.IGNORECASE is far slower
+_FORMATTING: Final = re.compile(
+    r"<(?:[AaBbIiSsUu][\s/>]|[Bb][Ii][Gg]|[Cc][Oo][Dd][Ee]|[Ee][Mm][\s/>]|[Ff][Oo][Nn]|[Nn][Oo][Bb]"
+    r"|[Ss][MmTt][AaRr]|[Tt][Tt])"
+)
+_CROWDED: Final = re.compile(
+    r"<[A-Za-z][^\s/>]*+"
+    r"(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+)"
+    rf"{{{_MAX_ATTRIBUTES + 1}}}"
+)
+
+_Level = tuple[LexborNode, str, State]
+
+
+def render(html: str, limits: ParseLimits) -> HtmlView:
+    """Return what `html` shows and hides; never raises. Time is linear in the length."""
+    if not html or html.isspace():
+        return HtmlView()
+    if not _tree_is_safe(html, limits.html_tags):
+        return _read(html, limits)
+    try:
+        tree = LexborHTMLParser(html)
+    except (
+        SelectolaxError,
+        ValueError,
+        RuntimeError,
+    ):  # what Lexbor cannot take is read tag by tag
+        return _read(html, limits)
+    return _walk(tree, limits)
+
+
+def _read(html: str, limits: ParseLimits) -> HtmlView:
+    return feed(html, limits).view(tree=False, defects=(DefectKind.HTML_LIMIT,))
+
+
+def _tree_is_safe(html: str, most_tags: int) -> bool:
+    tags = html.count("<")
+    if tags > most_tags:
+        return False
+    if (
+        tags * tags > _MAX_COPIES
+        and sum(1 for _ in _FORMATTING.finditer(html)) * tags > _MAX_COPIES
+    ):
+        return False
+    return len(html) <= _MAX_UNSEARCHED or _CROWDED.search(html) is None
+
+
+def _walk(tree: LexborHTMLParser, limits: ParseLimits) -> HtmlView:
+    """Go through the tree without recursion; only what matters is told to the collector one by one."""
+    sheets = "\n".join(node.text() for node in tree.css("style"))
+    sheet = parse_sheet(sheets[:MAX_SHEET]) if sheets else EMPTY_SHEET
+    collector = Collector(limits, sheet)
+    out, state = collector.out, State()
+    parents: list[_Level] = []
+    node: LexborNode | None = tree.root
+    while node is not None:
+        tag = node.tag or ""
+        if tag == "-text":
+            if state.shown:
+                out.append(node.text_content or "")
+            else:
+                collector.text(node.text_content or "", state)
+        elif tag == "-comment":
+            collector.comment(node.comment_content or "")
+        else:
+            inside = _enter(node, tag, state, collector)
+            child = node.child
+            if child is not None:
+                parents.append((node, tag, state))
+                node, state = child, inside
+                continue
+            if tag == "a":
+                collector.leave_anchor()
+        following = node.next
+        node, state = (
+            (following, state) if following is not None else _climb(parents, state, collector)
+        )
+    return collector.view(tree=True)
+
+
+def _enter(node: LexborNode, tag: str, state: State, collector: Collector) -> State:
+    collector.elements.append(tag)
+    mark = MARKS.get(tag)
+    if mark is not None:
+        collector.out.append(mark)
+    attributes = node.attributes
+    if attributes or tag in SILENT or tag == "a" or collector.has_rules:
+        return collector.enter(tag, attributes, state)
+    return state
+
+
+def _climb(
+    parents: list[_Level], state: State, collector: Collector
+) -> tuple[LexborNode | None, State]:
+    """End elements until one has something after it."""
+    while parents:
+        node, tag, state = parents.pop()
+        mark = MARKS.get(tag)
+        if mark is not None:
+            collector.out.append(mark)
+        elif tag == "a":
+            collector.leave_anchor()
+        following = node.next
+        if following is not None:
+            return following, state
+    return None, state

@@ -1,0 +1,185 @@
+"""One part of a message: its header, its place in the raw bytes, and what it holds when decoded."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from . import charset, filetype, transfer
+from ._lazy import Frozen, lazy
+from .defects import Defect, DefectKind
+from .headers import Headers
+from .limits import ParseLimits
+from .markup import HtmlView, render
+from .params import Value, parse_value
+from .transfer import Octets
+
+MESSAGE_TYPES: Final = frozenset({"message/rfc822", "message/global", "message/news"})
+_HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
+_set = object.__setattr__
+
+
+class Part(Frozen):
+    """A part of the tree, an octet range of `source` with a header.
+
+    `source` is the raw message, but for parts inside an embedded message that is base64 or quoted-printable,
+    where it is that message decoded. `number` is the place in the tree: empty for the root, `1.2` for the
+    second child of the first child. `content_type` is as declared, `type` what holds after the defaults of
+    RFC 2045 §5.2. The one child of an embedded message (`message/rfc822`) is that message's root.
+    """
+
+    __slots__ = (
+        "body_end",
+        "body_start",
+        "children",
+        "content_type",
+        "epilogue_start",
+        "header_start",
+        "headers",
+        "limits",
+        "number",
+        "preamble_end",
+        "source",
+        "type",
+    )
+    source: bytes
+    limits: ParseLimits
+    number: str
+    headers: Headers
+    content_type: Value
+    type: str
+    header_start: int
+    body_start: int
+    body_end: int
+    preamble_end: int
+    epilogue_start: int
+    children: "tuple[Part, ...]"
+
+    def __init__(self, **fields: object) -> None:
+        """Take every slot by name; the tree builder alone makes parts."""
+        for name, value in fields.items():
+            _set(self, name, value)
+
+    def __repr__(self) -> str:
+        """Return place and type."""
+        return f"Part({self.number!r}, {self.type}, {self.body_end - self.body_start} octets)"
+
+    @property
+    def raw_body(self) -> bytes:
+        """Return the body's octets as they were sent, transfer encoding and all."""
+        return self.source[self.body_start : self.body_end]
+
+    @property
+    def preamble(self) -> bytes:
+        """Return what stands before a multipart's first delimiter, which clients do not show."""
+        return self.source[self.body_start : self.preamble_end]
+
+    @property
+    def epilogue(self) -> bytes:
+        """Return what stands after a multipart's closing delimiter, which clients do not show."""
+        return self.source[self.epilogue_start : self.body_end]
+
+    @property
+    def is_multipart(self) -> bool:
+        """Say whether this part is a multipart whose boundary was found."""
+        return self.type.startswith("multipart/")
+
+    @property
+    def is_message(self) -> bool:
+        """Say whether this part is an embedded message that could be read."""
+        return bool(self.children) and self.type in MESSAGE_TYPES
+
+    @property
+    def is_html(self) -> bool:
+        """Say whether the content is HTML."""
+        return self.type in _HTML_TYPES
+
+    @property
+    def is_text(self) -> bool:
+        """Say whether the content is text, HTML included."""
+        return self.type.startswith("text/") or self.is_html
+
+    def walk(self) -> "Iterator[Part]":
+        """Go through this part and all below it, embedded messages included, in the order they were sent."""
+        stack = [self]
+        while stack:
+            part = stack.pop()
+            yield part
+            stack.extend(reversed(part.children))
+
+    @lazy
+    def encoding(self) -> str:
+        """Return the Content-Transfer-Encoding, lower case; empty where there is none."""
+        field = self.headers.first("content-transfer-encoding")
+        if field is None:
+            return ""
+        return field.undecoded.partition(";")[0].partition("(")[0].strip(" \t\"'").lower()
+
+    @lazy
+    def disposition(self) -> Value | None:
+        """Return the Content-Disposition, or None where there is none."""
+        field = self.headers.first("content-disposition")
+        return None if field is None else parse_value(field.undecoded, self.limits.parameters)
+
+    @lazy
+    def content_id(self) -> str:
+        """Return the Content-ID without brackets; empty where there is none."""
+        return (self.headers.get("content-id") or "").strip().strip("<>")
+
+    @lazy
+    def filename(self) -> str:
+        """Return the name as declared, decoded; empty where there is none. It may hold any character."""
+        given = self.disposition.get("filename") if self.disposition else None
+        return (given or self.content_type.get("name") or "").strip()
+
+    @lazy
+    def decoded(self) -> Octets:
+        """Return the body's octets, transfer encoding undone, and what was wrong with that."""
+        if self.children:
+            return Octets(self.raw_body)
+        return transfer.decode(self.raw_body, self.encoding)
+
+    @property
+    def content(self) -> bytes:
+        """Return the body's octets with the transfer encoding undone."""
+        return self.decoded.data
+
+    @lazy
+    def decoded_text(self) -> charset.Decoded:
+        """Return a text part's characters, the codec, and what was wrong; empty for other parts."""
+        if not self.is_text:
+            return charset.Decoded("", "")
+        data = self.content[: self.limits.text_bytes]
+        label = self.content_type.get("charset")
+        if self.is_html and not charset.find_codec(label):
+            label = charset.meta_charset(data) or label
+        return charset.decode(data, label)
+
+    @lazy
+    def text(self) -> str:
+        """Return a text part's characters with lines ended by LF; HTML as source, not rendered."""
+        text = self.decoded_text.text
+        return text.replace("\r\n", "\n") if "\r" in text else text
+
+    @lazy
+    def html(self) -> HtmlView | None:
+        """Return what an HTML part shows, hides and links to; None for other parts."""
+        return render(self.text, self.limits) if self.is_html else None
+
+    @lazy
+    def detected(self) -> str:
+        """Return the type that the content's first octets tell, or the empty string where they tell none."""
+        return "" if self.children else filetype.detect(self.content)
+
+    @lazy
+    def defects(self) -> tuple[Defect, ...]:
+        """Return what is wrong with header and content; the tree's own defects are the message's."""
+        kinds: list[DefectKind] = list(self.decoded.defects)
+        if self.is_text:
+            kinds.extend(self.decoded_text.defects)
+            if b"\0" in self.content and "utf-16" not in self.decoded_text.codec:
+                kinds.append(DefectKind.NUL)
+            if len(self.content) > self.limits.text_bytes:
+                kinds.append(DefectKind.TEXT_LIMIT)
+        if self.html is not None:
+            kinds.extend(self.html.defects)
+        own = (Defect(kind, self.number) for kind in dict.fromkeys(kinds))
+        return (*self.headers.defects, *own)

@@ -1,0 +1,337 @@
+"""The part tree from the raw bytes, in one pass forward over the lines that could be delimiters.
+
+The pass keeps a stack of open parts and a table of their boundaries, so its time is linear in the message's
+length whatever the nesting, and nothing recurses. A delimiter line is one whose text after `--` is an open
+boundary, or, since RFC 2046 §5.1.1 compares only the line's beginning, begins with one; the innermost wins.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from . import transfer
+from .defects import Defect, DefectKind
+from .edit import split_at
+from .headers import Headers
+from .limits import ParseLimits
+from .params import Value, parse_value
+from .part import MESSAGE_TYPES, Part
+
+MAX_BOUNDARY: Final = 998  # octets; RFC 2046 allows 70, a line holds 998
+_PLAIN: Final = "text/plain"
+_EMBEDDED: Final = "message/rfc822"
+
+
+@dataclass(slots=True)
+class _Open:
+    """A part whose end is not seen yet."""
+
+    headers: Headers
+    header_start: int
+    body_start: int
+    number: str
+    content_type: Value
+    type: str
+    boundary: bytes | None = None
+    encoded: str = ""
+    children: list[Part] = field(default_factory=list)
+    preamble_end: int = -1
+    epilogue_start: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A delimiter line: which open part it belongs to, where it stands, whether it closes."""
+
+    level: int
+    start: int
+    end: int
+    closing: bool
+
+
+@dataclass(slots=True)
+class Tree:
+    """What a build gave: the root, what is wrong with the structure, how many parts there are."""
+
+    root: Part
+    defects: tuple[Defect, ...]
+    count: int
+
+
+def build(raw: bytes, headers: Headers, body_start: int, limits: ParseLimits) -> Tree:
+    """Build the tree of a message whose header section is split off already."""
+    return _Builder(raw, limits).build(headers, body_start, "")
+
+
+class _Builder:
+    def __init__(
+        self, raw: bytes, limits: ParseLimits, *, depth: int = 0, encoded: int = 0, count: int = 0
+    ) -> None:
+        self._raw = raw
+        self._limits = limits
+        self._depth = depth
+        self._encoded = encoded
+        self._count = count
+        self._stack: list[_Open] = []
+        self._levels: dict[bytes, list[int]] = {}
+        self._prefixes: tuple[bytes, ...] = ()
+        self._closed: set[bytes] = set()
+        self._guessed = False
+        self._blank_lf = self._blank_crlf = -1
+        self._defects: list[Defect] = []
+
+    def build(self, headers: Headers, body_start: int, number: str) -> Tree:
+        pos = self._push(headers, 0, body_start, number, _PLAIN)
+        while (self._levels or self._closed) and (hit := self._next(pos, len(self._raw))):
+            if self._count >= self._limits.parts and not hit.closing:
+                self._defect(DefectKind.PARTS_LIMIT, "", str(self._limits.parts))
+                break
+            pos = self._advance(hit)
+        self._close_above(0, len(self._raw))
+        root = self._close(self._stack.pop(), len(self._raw))
+        return Tree(root, tuple(self._defects), self._count)
+
+    def _defect(self, kind: DefectKind, where: str, detail: str = "") -> None:
+        self._defects.append(Defect(kind, where, detail))
+
+    # -- delimiters ---------------------------------------------------------------------------------------
+
+    def _next(self, pos: int, end: int) -> _Hit | None:
+        """Find the next delimiter line of an open multipart that begins in `pos:end`."""
+        raw, levels = self._raw, self._levels
+        at = raw.find(b"\n--", max(pos - 1, 0), end)
+        while at >= 0:
+            stop = raw.find(b"\n", at + 3)
+            stop = len(raw) if stop < 0 else stop
+            line = raw[at + 3 : min(stop, at + 5 + MAX_BOUNDARY)].rstrip(b" \t\r")
+            if line in levels:
+                return _Hit(levels[line][-1], at + 1, stop, closing=False)
+            if line[-2:] == b"--" and line[:-2] in levels:
+                return _Hit(levels[line[:-2]][-1], at + 1, stop, closing=True)
+            if line.startswith(self._prefixes):
+                return self._prefixed(line, at + 1, stop)
+            if line.removesuffix(b"--") in self._closed:
+                self._defect(DefectKind.BOUNDARY_AFTER_CLOSE, "", f"offset {at + 1}")
+                self._closed.discard(line.removesuffix(b"--"))
+            at = raw.find(b"\n--", stop, end)
+        return None
+
+    def _prefixed(self, line: bytes, start: int, stop: int) -> _Hit:
+        """Make a hit of a line that goes on after the boundary; of several that fit, the longest counts."""
+        boundary = max((b for b in self._levels if line.startswith(b)), key=len)
+        self._defect(DefectKind.BOUNDARY_PREFIX, "", f"offset {start}")
+        return _Hit(
+            self._levels[boundary][-1], start, stop, closing=line.startswith(b"--", len(boundary))
+        )
+
+    def _advance(self, hit: _Hit) -> int:
+        """Apply a delimiter; returns where the search goes on."""
+        end = self._line_end_before(hit.start)
+        self._close_above(hit.level, end)
+        owner = self._stack[hit.level]
+        if owner.preamble_end < 0:
+            owner.preamble_end = max(owner.body_start, end)
+        if hit.closing:
+            owner.epilogue_start = min(hit.end + 1, len(self._raw))
+            self._forget(owner, hit.level)
+            return owner.epilogue_start
+        default = _EMBEDDED if owner.type == "multipart/digest" else _PLAIN
+        number = (
+            f"{owner.number}.{len(owner.children) + 1}"
+            if owner.number
+            else str(len(owner.children) + 1)
+        )
+        return self._enter(min(hit.end + 1, len(self._raw)), number, default)
+
+    def _line_end_before(self, start: int) -> int:
+        """Return where the content before a delimiter line ends: its line break belongs to the delimiter."""
+        end = start - 1
+        return end - 1 if end > 0 and self._raw[end - 1] == 0x0D else end
+
+    # -- opening ------------------------------------------------------------------------------------------
+
+    def _enter(self, start: int, number: str, default: str) -> int:
+        """Read the part that begins at `start` up to its body; returns where to go on."""
+        headers, body_start = self._read_header(start)
+        return self._push(headers, start, body_start, number, default)
+
+    def _read_header(self, start: int) -> tuple[Headers, int]:
+        header_end, body_start = self._header_section(start)
+        hit = self._next(start, header_end)
+        if hit is not None:
+            header_end = body_start = hit.start
+        headers = Headers(self._raw[start:header_end], start, self._limits)
+        return headers, body_start if headers.junk_at is None else start + headers.junk_at
+
+    def _header_section(self, start: int) -> tuple[int, int]:
+        """Return where the header that begins at `start` ends and its body begins.
+
+        What was found once is kept while it lies ahead: without that, many parts without an empty line would
+        each search to the message's end.
+        """
+        if start >= len(self._raw):
+            return len(self._raw), len(self._raw)
+        before = start - 1
+        if self._blank_lf < before:
+            self._blank_lf = _find(self._raw, b"\n\n", before)
+        if self._blank_crlf < before:
+            self._blank_crlf = _find(self._raw, b"\n\r\n", before)
+        if self._blank_lf < self._blank_crlf:
+            return self._blank_lf + 1, self._blank_lf + 2
+        if self._blank_crlf < len(self._raw):
+            return self._blank_crlf + 1, self._blank_crlf + 3
+        return len(self._raw), len(self._raw)
+
+    def _push(
+        self, headers: Headers, start: int, body_start: int, number: str, default: str
+    ) -> int:
+        """Put a part on the stack, and what is inside an embedded message; returns where to go on."""
+        while True:
+            self._count += 1
+            part = self._classify(headers, start, body_start, number, default)
+            self._stack.append(part)
+            if part.boundary is not None:
+                self._remember(part.boundary)
+            if part.type not in MESSAGE_TYPES or part.encoded or not self._may_nest(part):
+                return body_start
+            start, number, default = body_start, f"{number}.1" if number else "1", _PLAIN
+            headers, body_start = self._read_header(start)
+
+    def _classify(
+        self, headers: Headers, start: int, body_start: int, number: str, default: str
+    ) -> _Open:
+        field_ = headers.first("content-type")
+        value = parse_value(field_.undecoded, self._limits.parameters) if field_ else Value()
+        type_ = value.value if value.sub else default
+        if field_ is not None:
+            self._judge_type(headers, value, number)
+        part = _Open(headers, start, body_start, number, value, type_)
+        if type_.startswith("multipart/"):
+            self._open_multipart(part)
+        elif type_ in MESSAGE_TYPES:
+            part.encoded = self._composite_encoding(part)
+        return part
+
+    def _judge_type(self, headers: Headers, value: Value, number: str) -> None:
+        if not value.sub or len(headers.all("content-type")) > 1:
+            self._defect(DefectKind.CONTENT_TYPE, number)
+        for name in value.duplicates:
+            self._defect(DefectKind.PARAMETER_DUPLICATE, number, name)
+
+    def _open_multipart(self, part: _Open) -> None:
+        if not self._may_nest(part):
+            part.type = _PLAIN
+            return
+        if self._composite_encoding(part):
+            self._defect(DefectKind.TRANSFER_COMPOSITE, part.number)
+        boundary = (part.content_type.get("boundary") or "").rstrip().encode("utf-8", "replace")
+        if not boundary or len(boundary) > MAX_BOUNDARY:
+            self._defect(DefectKind.BOUNDARY_MISSING, part.number)
+            boundary = self._guess_boundary(part.body_start)
+        if not boundary:
+            part.type = _PLAIN
+            return
+        if boundary in self._levels:
+            self._defect(DefectKind.BOUNDARY_REUSED, part.number)
+        part.boundary = boundary
+
+    def _may_nest(self, part: _Open) -> bool:
+        if self._depth + len(self._stack) <= self._limits.depth:
+            return True
+        self._defect(DefectKind.DEPTH_LIMIT, part.number, str(self._limits.depth))
+        return False
+
+    def _composite_encoding(self, part: _Open) -> str:
+        """Return the transfer encoding of a part that must not have one, if it has."""
+        field_ = part.headers.first("content-transfer-encoding")
+        encoding = field_.undecoded.strip().lower() if field_ else ""
+        return encoding if encoding in ("base64", "quoted-printable") else ""
+
+    def _guess_boundary(self, start: int) -> bytes:
+        """Take the first line that looks like a delimiter and has a closing one; once, since it is costly."""
+        if self._guessed:
+            return b""
+        self._guessed = True
+        at = self._raw.find(b"\n--", max(start - 1, 0))
+        stop = self._raw.find(b"\n", at + 3) if at >= 0 else -1
+        line = self._raw[at + 3 : stop].rstrip(b" \t\r") if stop >= 0 else b""
+        if not line or len(line) > MAX_BOUNDARY or self._raw.find(b"\n--" + line + b"--", stop) < 0:
+            return b""
+        return line
+
+    def _remember(self, boundary: bytes) -> None:
+        self._levels.setdefault(boundary, []).append(len(self._stack) - 1)
+        self._prefixes = tuple(self._levels)
+
+    def _forget(self, part: _Open, level: int) -> None:
+        levels = self._levels.get(part.boundary or b"", [])
+        if part.boundary is None or level not in levels:
+            return
+        levels.remove(level)
+        if not levels:
+            del self._levels[part.boundary]
+            self._prefixes = tuple(self._levels)
+            self._closed.add(part.boundary)
+
+    # -- closing ------------------------------------------------------------------------------------------
+
+    def _close_above(self, level: int, end: int) -> None:
+        while len(self._stack) - 1 > level:
+            part = self._stack.pop()
+            self._stack[-1].children.append(self._close(part, end))
+
+    def _close(self, part: _Open, end: int) -> Part:
+        end = max(part.body_start, end)
+        level = len(self._stack)
+        if part.boundary is not None:
+            self._judge_multipart(part, level)
+        children = self._read_encoded(part, end) if part.encoded else tuple(part.children)
+        if part.type in MESSAGE_TYPES and children and not len(children[0].headers):
+            children = ()  # no field at all: this is not a message, whatever it says
+        return Part(
+            source=self._raw,
+            limits=self._limits,
+            number=part.number,
+            headers=part.headers,
+            content_type=part.content_type,
+            type=part.type,
+            header_start=part.header_start,
+            body_start=part.body_start,
+            body_end=end,
+            preamble_end=part.preamble_end if part.preamble_end >= 0 else part.body_start,
+            epilogue_start=part.epilogue_start if part.epilogue_start >= 0 else end,
+            children=children,
+        )
+
+    def _judge_multipart(self, part: _Open, level: int) -> None:
+        if part.epilogue_start < 0:
+            seen = part.preamble_end >= 0
+            self._defect(
+                DefectKind.BOUNDARY_UNCLOSED if seen else DefectKind.BOUNDARY_UNSEEN, part.number
+            )
+            if not seen:
+                part.type = _PLAIN  # what stands there is what a client shows
+        self._forget(part, level)
+        self._closed.discard(part.boundary or b"")
+
+    def _read_encoded(self, part: _Open, end: int) -> tuple[Part, ...]:
+        """Read an embedded message that is encoded, against RFC 2046 §5.2.1 but found in mail."""
+        self._defect(DefectKind.TRANSFER_COMPOSITE, part.number)
+        depth = self._depth + len(self._stack) + 1
+        if self._encoded >= self._limits.encoded_depth or depth > self._limits.depth:
+            self._defect(DefectKind.DEPTH_LIMIT, part.number)
+            return ()
+        data = transfer.decode(self._raw[part.body_start : end], part.encoded).data
+        header_end, body_start = split_at(data)
+        headers = Headers(data[:header_end], 0, self._limits)
+        builder = _Builder(
+            data, self._limits, depth=depth, encoded=self._encoded + 1, count=self._count
+        )
+        tree = builder.build(headers, body_start, f"{part.number}.1" if part.number else "1")
+        self._count = tree.count
+        self._defects.extend(tree.defects)
+        return (tree.root,)
+
+
+def _find(raw: bytes, what: bytes, start: int) -> int:
+    found = raw.find(what, max(start, 0))
+    return len(raw) + 1 if found < 0 else found
