@@ -343,7 +343,7 @@ class Counting:
             if most < 0:
                 raise Refused(RpcFailure.INVALID, "count upwards")
             for n in range(most):
-                if n == 100:
+                if n == 100 and most == 1000:
                     raise ValueError("secret")
                 yield b"%d" % n
                 await asyncio.sleep(0)
@@ -400,12 +400,17 @@ async def test_a_reader_that_stops_early_ends_the_stream() -> None:
         open_channel(target) as channel,
     ):
         counting_up: Any = channel.unary_stream("/t.T/Count")
-        answers = stream(counting_up, b"99", timeout=10)
+        answers = stream(counting_up, b"100000", timeout=10)
         async with aclosing(answers):
             async for _ in answers:
                 break
         async with asyncio.timeout(5):
             await counting.ended.wait()
+            while rt.registry.get_sample_value("mailweir_test_rpc_running"):
+                await asyncio.sleep(0.01)
+
+    labels = {"method": "/t.T/Count", "code": "cancelled"}
+    assert rt.registry.get_sample_value("mailweir_test_rpc_requests_total", labels) == 1
 
 
 async def test_a_stream_without_time_fails() -> None:

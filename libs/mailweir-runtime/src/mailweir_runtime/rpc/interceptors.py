@@ -7,7 +7,7 @@ Metrics: `mailweir_<service>_rpc_requests_total{method,code}`, `..._rpc_seconds{
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import grpc
@@ -144,14 +144,16 @@ class _Guarded:
         async with self._guard(context):
             return await self._handler.unary_unary(request, context)
 
-    async def _stream(self, request: Any, context: Context) -> AsyncIterator[Any]:
+    async def _stream(self, request: Any, context: Context) -> None:
+        # Not a generator: one that is cancelled while gRPC sends would only end when it is collected.
         async with self._guard(context):
             answers = self._handler.unary_stream(request, context)
             if inspect.isawaitable(answers):  # a handler that writes to the context itself
                 await answers
                 return
-            async for answer in answers:
-                yield answer
+            async with aclosing(answers):
+                async for answer in answers:
+                    await context.write(answer)
 
     @asynccontextmanager
     async def _guard(self, context: Context) -> AsyncIterator[None]:
