@@ -69,6 +69,9 @@ _TURNED_AWAY: Final = frozenset(
     }
 )  # fmt: skip
 
+# Waiting until the client has read its reply would keep what there is too little of.
+_AT_ONCE: Final = frozenset({Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.SHUTTING_DOWN})
+
 _log = get_logger(__name__)
 
 
@@ -101,7 +104,7 @@ async def _run(talk: Conversation) -> Ending:
     if closing is not None and closing.reason in _TURNED_AWAY:
         talk.note(RecordKind.SESSION, None, closing)
     await talk.link.flush()
-    if ending is Ending.CLOSED:
+    if ending is Ending.CLOSED and closing is not None and closing.reason not in _AT_ONCE:
         await talk.link.linger()
     return ending
 
@@ -181,6 +184,7 @@ def _not_a_verb(talk: Conversation, verb: bytes, line: bytes) -> Decision:
 
 
 def _count_junk(talk: Conversation) -> None:
+    """Count a command that brings no mail; beyond a number each is an error."""
     talk.junk += 1
     if talk.junk > talk.rules.policy.session.junk_commands:
         talk.errors += 1

@@ -288,5 +288,5 @@ class Connection(SMTP):
                 swallowed = len(self.input.take())
                 while swallowed < LINGER_BYTES and await self.input.more():
                     swallowed += len(self.input.take())
-        except (TimeoutError, OSError):
+        except (TimeoutError, SessionOver, OSError):
             return
