@@ -5,13 +5,14 @@ described in `tests/e2e/dialogues/README.md`.
 """
 
 from mailweir_testkit.dialogue.errors import DialogueError, ScriptError
-from mailweir_testkit.dialogue.play import Kept, Theatre, play
+from mailweir_testkit.dialogue.play import Kept, Opener, Theatre, play
 from mailweir_testkit.dialogue.script import Account, Script, parse, parse_file
 
 __all__ = [
     "Account",
     "DialogueError",
     "Kept",
+    "Opener",
     "Script",
     "ScriptError",
     "Theatre",

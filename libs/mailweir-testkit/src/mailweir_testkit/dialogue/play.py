@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -41,6 +42,10 @@ class Theatre(Protocol):
     async def kept(self) -> Sequence[Kept]:
         """Return the messages taken so far, in order."""
         ...
+
+
+Opener = Callable[[Script], AbstractAsyncContextManager[Theatre]]
+"""Makes a theatre with the policy and the accounts that a script asks for."""
 
 
 async def play(script: Script, theatre: Theatre) -> None:
