@@ -94,6 +94,8 @@ class MemoryBus:
         return None if stored is None else stored.payload
 
     async def bucket(self, spec: BucketSpec) -> MemoryKeyValue:
-        """Return a declared bucket."""
+        """Return a bucket; makes one that is not declared."""
         self.check()
+        if spec.name not in self._buckets:
+            self._buckets[spec.name] = MemoryKeyValue(spec, self.clock, self.check)
         return self._buckets[spec.name]

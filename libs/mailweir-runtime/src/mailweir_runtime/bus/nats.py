@@ -16,11 +16,18 @@ from mailweir_runtime.bus.matching import check_msg_id, check_subject
 from mailweir_runtime.bus.metrics import BusMetrics
 from mailweir_runtime.bus.nats_consumer import NatsConsumer
 from mailweir_runtime.bus.nats_kv import NatsKeyValue
-from mailweir_runtime.bus.nats_link import Link, LinkOptions
+from mailweir_runtime.bus.nats_link import Link, LinkOptions, without_secrets
 from mailweir_runtime.bus.ports import BusError, BusFull, PubAck
-from mailweir_runtime.bus.reconcile import ensure_consumer, reconcile
+from mailweir_runtime.bus.reconcile import bucket_config, ensure_consumer, ensure_stream, reconcile
 from mailweir_runtime.bus.server import MIN_VERSION
-from mailweir_runtime.bus.topology import CONSUMERS, STREAMS, BucketSpec, ConsumerSpec, StreamSpec
+from mailweir_runtime.bus.topology import (
+    BUCKETS,
+    CONSUMERS,
+    STREAMS,
+    BucketSpec,
+    ConsumerSpec,
+    StreamSpec,
+)
 from mailweir_runtime.lifecycle import StartupError
 from mailweir_runtime.logs import get_logger
 
@@ -35,9 +42,10 @@ _log = get_logger(__name__)
 class NatsBus:
     """Streams, buckets and bodies in JetStream, over one link."""
 
-    def __init__(self, link: Link, metrics: BusMetrics, clock: Clock) -> None:
-        """Wrap a link."""
+    def __init__(self, link: Link, metrics: BusMetrics, clock: Clock, *, replicas: int = 1) -> None:
+        """Wrap a link; `replicas` is for what the topology does not declare."""
         self.metrics = metrics
+        self._replicas = replicas
         self._link = link
         self._clock = clock
         self._bodies = NatsBodies(link, metrics, clock)
@@ -97,8 +105,10 @@ class NatsBus:
         return None if answer is None else base64.b64decode(answer["message"].get("data", ""))
 
     async def bucket(self, spec: BucketSpec) -> NatsKeyValue:
-        """Return a declared bucket."""
+        """Return the bucket of a spec; makes it where the topology does not declare it."""
         if spec.name not in self._buckets:
+            if spec not in BUCKETS:
+                await ensure_stream(self._link, bucket_config(spec, self._replicas))
             self._buckets[spec.name] = NatsKeyValue(self._link, spec)
         return self._buckets[spec.name]
 
@@ -192,7 +202,7 @@ async def connect_bus(rt: BusRuntime) -> AsyncIterator[NatsBus]:
     link.established = lambda: _reconcile_until_done(link, settings.stream_replicas)
     task = rt.tasks.create_task(link.run(), name="bus")
     try:
-        yield NatsBus(link, metrics, rt.clock)
+        yield NatsBus(link, metrics, rt.clock, replicas=settings.stream_replicas)
     finally:
         task.cancel()
         await asyncio.wait((task,))
@@ -213,11 +223,16 @@ async def _start(link: Link, settings: BusSettings) -> None:
     """Connect and reconcile within `connect_seconds`; raises BusError, StartupError."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + settings.connect_seconds
+    for url in settings.nats_url.split(","):
+        if not url.startswith(("nats://", "tls://")):
+            raise StartupError(f"{without_secrets(url)}: the bus speaks nats:// and tls:// only")
     wire = await link.open(settings.connect_seconds)
     version = wire.connected_server_version
     if (version.major, version.minor) < MIN_VERSION:
         least = ".".join(str(part) for part in MIN_VERSION)
-        raise StartupError(f"the NATS server at {settings.nats_url} is older than {least}")
+        raise StartupError(
+            f"the NATS server at {without_secrets(settings.nats_url)} is older than {least}"
+        )
     while True:
         try:
             return await reconcile(link, settings.stream_replicas)

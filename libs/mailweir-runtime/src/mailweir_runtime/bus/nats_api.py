@@ -53,7 +53,7 @@ def decode(reply: Incoming) -> dict[str, Any]:
     if reply.status == NO_RESPONDERS:
         raise BusUnavailable("nothing listens there: JetStream is off, or the stream is missing")
     try:
-        answer = json.loads(reply.data)
+        answer = json.loads(reply.data.decode())  # json would guess the encoding first
     except ValueError as error:
         raise BusUnavailable("the broker's answer is no JSON") from error
     if not isinstance(answer, dict):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ BACKOFF_MOST_SECONDS: Final = 5.0
 QUICK_END_SECONDS: Final = 2.0
 """A connection that ends sooner counts as a failed attempt."""
 CONNECT_ERRORS: Final = (OSError, TimeoutError, nats.errors.Error, ValueError)
+_USERINFO: Final = re.compile(r"//[^@,]*@")
 
 _log = get_logger(__name__)
 
@@ -33,6 +35,11 @@ class LinkOptions:
     url: str
     name: str
     credentials: Path | None = None
+
+
+def without_secrets(url: str) -> str:
+    """Return URLs without user and password, for logs and errors."""
+    return _USERINFO.sub("//", url)
 
 
 class Link:
@@ -69,7 +76,8 @@ class Link:
                         self._note(error)
                     await asyncio.sleep(BACKOFF_FIRST_SECONDS)
         except TimeoutError as error:
-            raise BusUnavailable(f"{self._options.url}: {self._last_problem}") from error
+            url = without_secrets(self._options.url)
+            raise BusUnavailable(f"{url}: {self._last_problem}") from error
 
     async def run(self) -> None:
         """Watch the wire and make a new one when it breaks, until cancelled."""
