@@ -16,10 +16,11 @@ def note(file: Path, word: str) -> None:
         out.write(f"{Path(sys.argv[0]).stem} {sys.argv[3]} {word} {os.getpid()}\n")
 
 
-def serve(state: bytes) -> None:
+def serve(state: bytes, times: float = float("inf")) -> None:
     host, _, port = os.environ["DUMMY_METRICS"].rpartition(":")  # noqa: TID251 - it stands alone
     with socket.create_server((host, int(port))) as server:
-        while True:
+        while times > 0:
+            times -= 1
             connection, _ = server.accept()
             with connection:
                 connection.recv(4096)
@@ -42,6 +43,9 @@ def main() -> None:
             serve(b"ready")
         case "degraded":
             serve(b"degraded: a part is missing")
+        case "mute":
+            serve(b"ready", times=1)
+            time.sleep(60)
         case "settings":
             sys.stderr.write("MAILWEIR_X: 'loud' is no level\n")
             sys.exit(2)

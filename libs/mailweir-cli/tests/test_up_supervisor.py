@@ -139,6 +139,16 @@ async def test_a_degraded_process_serves_and_says_why(tmp_path: Path) -> None:
         assert status.detail == "a part is missing"
 
 
+async def test_a_process_that_falls_silent_is_shown_as_that_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "POLL_SECONDS", 0.02)
+    async with running(tmp_path, gateway="mute") as stage:
+        before = await stage.until("gateway", Phase.READY)
+        status = await stage.until("gateway", Phase.DEGRADED)
+        assert (status.detail, status.pid) == ("does not answer", before.pid)
+
+
 async def test_a_process_that_does_not_end_is_killed_after_the_grace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ from mailweir_cli.up.status import Phase, Status
 
 STARTING_POLL_SECONDS: Final = 0.1
 POLL_SECONDS: Final = 2.0
+UNANSWERED: Final = 3
+"""So many questions in a row without an answer, and a process that served is shown as not answering."""
 EXIT_SETTINGS: Final = 2
 """A service's exit code for wrong settings, which no new start makes right."""
 EXIT_START: Final = 3
@@ -133,12 +135,17 @@ class Child:
     async def _watch(self) -> None:
         """Ask how it is until cancelled."""
         ask = service_phase if self.spec.probe_variable else nats_phase
+        served, unanswered = False, 0
         while True:
-            phase, detail = await ask(self._port)
-            self._became(phase, detail)
+            answer = await ask(self._port)
+            unanswered = 0 if answer else unanswered + 1
+            if answer:
+                self._became(*answer)
+            elif served and unanswered >= UNANSWERED:
+                self._became(Phase.DEGRADED, "does not answer")
             if self.status.serving:
-                self._backoff.was_ready = True
-            await asyncio.sleep(POLL_SECONDS if self.status.serving else STARTING_POLL_SECONDS)
+                served = self._backoff.was_ready = True
+            await asyncio.sleep(POLL_SECONDS if served else STARTING_POLL_SECONDS)
 
     def _became(self, phase: Phase, detail: str) -> None:
         if (phase, detail) != (self._phase, self._detail):
