@@ -254,6 +254,11 @@ async def test_a_killed_put_leaves_no_body(server: NatsServer, bus: NatsBus) -> 
         process.kill()
         await process.wait()
         assert await bus.bodies.get("mail/half") in (None, b"h" * 30_000_000)
+    await bus.bodies.delete("mail/half")
+    assert await bus.bodies.sweep() == 0  # too young to be surely nobody's
+    await asyncio.sleep(1.0)  # ages are in whole seconds
+    assert await bus.bodies.sweep(older_than_seconds=0.0) >= 1
+    assert await bus.bodies.sweep(older_than_seconds=0.0) == 0
     assert await bus.bodies.get("mail/whole") == b"w" * 1_000_000
 
 
@@ -345,6 +350,22 @@ async def test_many_processes_set_up_at_once(server: NatsServer) -> None:
     async with asyncio.TaskGroup() as tasks:
         ends = [tasks.create_task(process.wait()) for process in processes]
     assert [end.result() for end in ends] == [0, 0, 0, 0]
+
+
+async def test_a_broker_that_does_not_store_is_degraded() -> None:
+    async with running_server(max_store_bytes=1024 * 1024) as server:
+        settings = ServiceSettings(nats_url=server.url)
+        async with running_runtime("test", settings) as rt, connect_bus(rt) as bus:
+            rt.ready()
+            for ref in ("a", "b"):  # the limit is looked at before a message, not after it
+                await bus.publish(deliver_subject("s0", ref), b"x" * 700_000)
+            with pytest.raises(BusFull):
+                await bus.publish(deliver_subject("s0", "c"), b"x" * 700_000)
+            assert rt.state == "degraded"
+            for message in await fetch_all(bus, DELIVERER):
+                await message.ack_sync()
+            await bus.publish(deliver_subject("s0", "c"), b"x" * 700_000)
+            assert rt.state == "ready"
 
 
 async def test_no_broker_is_one_clear_line(unused_tcp_port: int) -> None:

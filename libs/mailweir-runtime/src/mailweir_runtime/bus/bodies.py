@@ -185,6 +185,41 @@ class NatsBodies:
         metas = (_decode(message.data) for message in found)
         return sorted(meta.key for meta in metas if not meta.deleted)
 
+    async def sweep(self, older_than_seconds: float = 3600.0) -> int:
+        """Remove pieces that no body owns and that are older; returns of how many bodies.
+
+        They are left by a writer that died, or by a removal whose request was lost.
+        """
+        found = await newest(self._link, STREAM, f"$O.{BODIES}.M.>")
+        owned = {_decode(message.data).chunk_id for message in found}
+        swept = 0
+        for subject in await self._chunk_subjects():
+            chunk_id = subject.rpartition(".")[2]
+            if chunk_id not in owned and await self._age(subject) > older_than_seconds:
+                self._discard(chunk_id)
+                swept += 1
+        return swept
+
+    async def _chunk_subjects(self) -> list[str]:
+        """Return the subjects that hold chunks; the broker tells them in pages."""
+        subjects: list[str] = []
+        while True:
+            request = {"subjects_filter": f"$O.{BODIES}.C.>", "offset": len(subjects)}
+            info = await nats_api.call(self._link, f"STREAM.INFO.{STREAM}", request)
+            page = info["state"].get("subjects") or {}
+            subjects += page
+            if not page or len(subjects) >= int(info.get("total", 0)):
+                return subjects
+
+    async def _age(self, subject: str) -> float:
+        """Return for how many seconds nothing was stored on a subject; 0 where it is gone."""
+        request = {"last_by_subj": subject}
+        answer = await nats_api.find(self._link, f"STREAM.MSG.GET.{STREAM}", request)
+        if answer is None:
+            return 0.0
+        stored = datetime.fromisoformat(answer["message"]["time"][:19] + "+00:00")
+        return self._clock.now() - stored.timestamp()
+
     async def _meta(self, key: str) -> Meta | None:
         request = {"last_by_subj": _meta_subject(key)}
         answer = await nats_api.find(self._link, f"STREAM.MSG.GET.{STREAM}", request)

@@ -133,3 +133,8 @@ class MemoryBodies:
         """Return the keys of all bodies."""
         self._check()
         return sorted(self._bodies)
+
+    async def sweep(self, older_than_seconds: float = 3600.0) -> int:  # noqa: ARG002 - the port's signature
+        """Do nothing: memory leaves nothing behind."""
+        self._check()
+        return 0

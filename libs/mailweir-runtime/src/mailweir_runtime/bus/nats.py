@@ -16,7 +16,7 @@ from mailweir_runtime.bus.matching import check_msg_id, check_subject
 from mailweir_runtime.bus.metrics import BusMetrics
 from mailweir_runtime.bus.nats_consumer import NatsConsumer
 from mailweir_runtime.bus.nats_kv import NatsKeyValue
-from mailweir_runtime.bus.nats_link import Link, LinkOptions, without_secrets
+from mailweir_runtime.bus.nats_link import Link, LinkOptions, OverLimit, without_secrets
 from mailweir_runtime.bus.ports import BusError, BusFull, PubAck
 from mailweir_runtime.bus.reconcile import bucket_config, ensure_consumer, ensure_stream, reconcile
 from mailweir_runtime.bus.server import MIN_VERSION
@@ -35,6 +35,7 @@ PUBLISH_SECONDS: Final = 10.0
 """How long a publish waits for the broker's word, a reconnect included."""
 RECONCILE_PAUSE_SECONDS: Final = 1.0
 PART: Final = "bus"
+STORE_PART: Final = "bus-store"
 
 _log = get_logger(__name__)
 
@@ -45,6 +46,8 @@ class NatsBus:
     def __init__(self, link: Link, metrics: BusMetrics, clock: Clock, *, replicas: int = 1) -> None:
         """Wrap a link; `replicas` is for what the topology does not declare."""
         self.metrics = metrics
+        self.storing: Callable[[bool], None] = lambda _: None
+        self._stores = True
         self._replicas = replicas
         self._link = link
         self._clock = clock
@@ -84,11 +87,21 @@ class NatsBus:
         except BusError as error:
             kind = "full" if isinstance(error, BusFull) else "unavailable"
             self.metrics.publish_failures.labels(kind).inc()
+            if not isinstance(error, OverLimit):
+                self._note_storing(stores=not self.connected)
             raise
+        if not self._stores:
+            self._note_storing(stores=True)
         seconds = self._seconds.get(ack.stream)
         if seconds is not None:
             seconds.observe(self._clock.monotonic() - started)
         return ack
+
+    def _note_storing(self, *, stores: bool) -> None:
+        """Tell of a broker that is there but does not store: full, or mute since its disk was full."""
+        if stores != self._stores:
+            self._stores = stores
+            self.storing(stores)
 
     async def consumer(self, spec: ConsumerSpec) -> NatsConsumer:
         """Return the durable consumer of a spec; makes it where the topology does not declare it."""
@@ -198,23 +211,25 @@ async def connect_bus(rt: BusRuntime) -> AsyncIterator[NatsBus]:
     except BaseException:
         await link.close()
         raise
-    link.changed = _report_to(rt)
+    link.changed = _report_to(rt, PART, "no connection to the bus")
     link.established = lambda: _reconcile_until_done(link, settings.stream_replicas)
     task = rt.tasks.create_task(link.run(), name="bus")
     try:
-        yield NatsBus(link, metrics, rt.clock, replicas=settings.stream_replicas)
+        bus = NatsBus(link, metrics, rt.clock, replicas=settings.stream_replicas)
+        bus.storing = _report_to(rt, STORE_PART, "the bus refuses or does not answer publishes")
+        yield bus
     finally:
         task.cancel()
         await asyncio.wait((task,))
         await link.close()
 
 
-def _report_to(rt: BusRuntime) -> Callable[[bool], None]:
-    def changed(connected: bool) -> None:
-        if connected:
-            rt.recovered(PART)
+def _report_to(rt: BusRuntime, part: str, detail: str) -> Callable[[bool], None]:
+    def changed(well: bool) -> None:
+        if well:
+            rt.recovered(part)
         else:
-            rt.degraded("no connection to the bus", part=PART)
+            rt.degraded(detail, part=part)
 
     return changed
 

@@ -37,6 +37,10 @@ class LinkOptions:
     credentials: Path | None = None
 
 
+class OverLimit(BusFull):
+    """Raised when one message is bigger than the broker takes; others it takes."""
+
+
 def without_secrets(url: str) -> str:
     """Return URLs without user and password, for logs and errors."""
     return _USERINFO.sub("//", url)

@@ -183,6 +183,10 @@ class BodyStore(Protocol):
         """Return the keys of all bodies."""
         ...
 
+    async def sweep(self, older_than_seconds: float = 3600.0) -> int:
+        """Remove what writers that died left behind, now and then; returns of how many bodies."""
+        ...
+
 
 class Bus(Protocol):
     """Streams, buckets and bodies."""
