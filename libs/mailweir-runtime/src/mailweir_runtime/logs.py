@@ -1,4 +1,7 @@
-"""Logging: structlog on top of the standard library, so that lines of libraries have the same shape.
+"""Logging: structlog for our lines, the standard library for those of libraries; both have the same shape.
+
+Our lines do not go through the standard library: a record there costs more than the rest of the line, and
+each message leaves several lines on its way.
 
 Event names are snake_case constants, values are keywords, never part of the text. What is bound with
 `structlog.contextvars` (`ref`, `rpc`, ...) stands on every line of the task that bound it.
@@ -6,10 +9,11 @@ Event names are snake_case constants, values are keywords, never part of the tex
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Final, Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -19,9 +23,18 @@ _QUIET: Final = (
 )  # fmt: skip
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+class _Lines(structlog.WriteLogger):
+    """Writes finished lines; knows its name, which stands in each of them."""
+
+    def __init__(self, name: str, file: TextIO) -> None:
+        super().__init__(file)
+        self.name = name
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
     """Return a logger; safe at import time, it takes shape at its first line."""
-    return structlog.stdlib.get_logger(name)
+    logger: FilteringBoundLogger = structlog.get_logger(name)
+    return logger
 
 
 def configure(
@@ -32,14 +45,11 @@ def configure(
     out = sys.stderr if stream is None else stream
     as_json = log_format == "json" or (log_format == "auto" and not out.isatty())
     shared = _shared(service, instance)
+    renderer = _renderer(as_json, out.isatty())
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_factory(out),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
@@ -48,7 +58,7 @@ def configure(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderer(as_json, out.isatty()),
+                *renderer,
             ],
         )
     )
@@ -57,6 +67,18 @@ def configure(
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _factory(out: TextIO) -> Callable[..., _Lines]:
+    made: dict[str, _Lines] = {}  # as many as there are modules that log
+
+    def make(*args: str) -> _Lines:
+        name = args[0] if args else ""
+        if name not in made:
+            made[name] = _Lines(name, out)
+        return made[name]
+
+    return make
 
 
 def _shared(service: str, instance: str) -> list[Processor]:
@@ -69,7 +91,6 @@ def _shared(service: str, instance: str) -> list[Processor]:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         add_process,
