@@ -35,7 +35,7 @@ def test_what_the_gateway_adds_does_not_count(added: bytes) -> None:
     [
         mail(body="other\r\n"),
         mail(headers={"X-Other": "1"}),
-        mail(headers={"X-Spam-Other": "1"}),
+        mail(headers={"X-Spammer": "1"}),
         mail(headers={"Received": "from a by mail.other.example; now"}),
         mail(headers={"Authentication-Results": "other.example; none"}),
         mail(body="Hello,\r\nX-Spam-Flag: YES\r\n"),

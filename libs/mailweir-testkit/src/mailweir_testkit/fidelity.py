@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 OURS: Final = re.compile(
-    rb"(?i)x-(?:spam-(?:flag|score|level|status|report)|mailweir-[!-9;-~]+)[ \t]*:"
+    rb"(?i)x-(?:spam|mailweir)-[!-9;-~]*[ \t]*:"
 )
 """Header fields that only the gateway sets; it removes them from what comes in."""
 

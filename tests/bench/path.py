@@ -1,0 +1,158 @@
+"""The cost of a message over the whole path, beside aiosmtpd doing nothing and Postfix doing the same.
+
+    python tests/bench/path.py [--json] [--seconds N] [--only WORD]
+
+Messages per CPU second: user and system time of all processes of a contender together, from /proc, until the
+last message has arrived at the sink; that of sender and sink is not counted. Every contender gets the same
+bytes, one connection per message (`smtp-source` where it is installed, else our own load client), ten at a
+time, and hands them on to the same sink. Postfix and Mailweir both have a message on disk before they say 250.
+Ratios are of one run on one machine; absolute figures of shared machines say little.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from contenders import Contender, Running, contenders
+
+from mailweir_scoring.policy.stages import STAGES
+from mailweir_testkit.builders import mail_of_size
+from mailweir_testkit.processes import cpu_seconds
+
+SIZES = {4_000: 600, 40_000: 400, 400_000: 80}
+"""Bytes of a message to how many are sent."""
+WARM_UP = 30
+CONNECTIONS = 10
+SETTLE_SECONDS = 60.0
+
+
+class Sink:
+    """The next hop in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._record = folder / "record"
+        command = [sys.executable, "-m", "mailweir_testkit.sink", "--record", str(self._record)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline().split()[1])
+
+    def count(self) -> int:
+        """Return how many messages have arrived."""
+        return self._record.read_bytes().count(b"\n") if self._record.exists() else 0
+
+
+@contextmanager
+def sink(folder: Path) -> Iterator[Sink]:
+    """Run the sink."""
+    made = Sink(folder)
+    try:
+        yield made
+    finally:
+        made.process.terminate()
+        made.process.wait()
+
+
+def send(port: int, size: int, count: int, folder: Path) -> None:
+    """Send `count` messages of `size` bytes, one connection each."""
+    if shutil.which("smtp-source"):
+        content = folder / f"{size}.eml"
+        # it sends the file's lines with CRLF
+        content.write_bytes(mail_of_size(size).replace(b"\r\n", b"\n"))
+        command = ["smtp-source", "-s", str(CONNECTIONS), "-m", str(count), "-F", str(content)]
+        command += ["-f", "anna@example.net", "-t", "bob@example.com", f"127.0.0.1:{port}"]
+    else:
+        command = [sys.executable, "-m", "mailweir_testkit.load", "--port", str(port)]
+        command += ["--size", str(size), "--count", str(count), "--connections", str(CONNECTIONS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        raise RuntimeError(f"the sender failed: {done.stdout} {done.stderr}")
+
+
+def measure(
+    running: Running, target: Sink, size: int, count: int, folder: Path
+) -> dict[str, float]:
+    """Send and return messages per CPU second and per second."""
+    expected = target.count() + count
+    cpu, begin = cpu_seconds(running.pid), time.monotonic()
+    send(running.port, size, count, folder)
+    taken = time.monotonic() - begin
+    while running.delivers and target.count() < expected:
+        if time.monotonic() - begin > SETTLE_SECONDS + taken:
+            raise RuntimeError(f"{expected - target.count()} messages have not arrived")
+        time.sleep(0.02)
+    arrived = time.monotonic() - begin
+    time.sleep(0.5)  # records and acks behind the delivery are part of the path
+    used = cpu_seconds(running.pid) - cpu
+    return {
+        "messages": count,
+        "cpu_seconds": round(used, 3),
+        "per_cpu_second": round(count / max(used, 0.001), 1),
+        "taken_per_second": round(count / taken, 1),
+        "delivered_per_second": round(count / arrived, 1),
+    }
+
+
+def run(contender: Contender, scale: float) -> dict[int, dict[str, float]]:
+    """Start a contender and measure it at every size."""
+    with tempfile.TemporaryDirectory(prefix="mailweir-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # Postfix's processes run under accounts of their own
+        with sink(folder) as target, contender.start(folder, target.port) as running:
+            found = {}
+            for size, count in SIZES.items():
+                send(running.port, size, WARM_UP, folder)
+                time.sleep(1.0)
+                found[size] = measure(running, target, size, max(10, int(count * scale)), folder)
+            return found
+
+
+def show(results: dict[str, dict[int, dict[str, float]]], skipped: dict[str, str]) -> None:
+    """Print a table of messages per CPU second and of the ratios to the first contender that ran."""
+    sizes = list(SIZES)
+    print(f"{'messages per CPU second':32}" + "".join(f"{f'{s // 1000} kB':>22}" for s in sizes))
+    base = next(iter(results.values()))
+    for name, by_size in results.items():
+        cells = []
+        for size in sizes:
+            rate = by_size[size]["per_cpu_second"]
+            cells.append(f"{rate:>12.0f} ({rate / base[size]['per_cpu_second']:.2f} ×)")
+        print(f"{name:32}" + "".join(f"{cell:>22}" for cell in cells))
+    for name, why in skipped.items():
+        print(f"{name:32}  skipped: {why}")
+    print(f"\n× is the ratio to {next(iter(results))}. Per second of the clock, delivered:")
+    for name, by_size in results.items():
+        rates = "".join(f"{by_size[s]['delivered_per_second']:>15.0f}/s     " for s in sizes)
+        print(f"{name:32}{rates}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure everybody and print the result."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of messages")
+    parser.add_argument("--only", default="", help="only contenders whose name has this word in it")
+    args = parser.parse_args(arguments)
+    results, skipped = {}, {}
+    for contender in contenders(tuple(stage.name for stage in STAGES)):
+        if args.only.lower() not in contender.name.lower():
+            continue
+        if contender.missing:
+            skipped[contender.name] = contender.missing
+            continue
+        print(f"… {contender.name}", file=sys.stderr)
+        results[contender.name] = run(contender, args.scale)
+    if args.json:
+        print(json.dumps({"results": results, "skipped": skipped}, indent=2))
+    elif results:
+        show(results, skipped)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
