@@ -304,3 +304,11 @@ def test_the_schema_tells_units_and_bounds() -> None:
 
     assert "Bytes per second below which DATA ends" in schema
     assert '"maximum"' in schema
+
+
+def test_a_message_that_could_not_be_read_comes_again() -> None:
+    policy = ScoringPolicy()
+    assert policy.stage("parse").on_failure is StageFailure.TEMPFAIL
+    assert policy.stage("headers").on_failure is StageFailure.SKIP
+    own = ScoringPolicy(stages={"parse": StagePolicy(on_failure=StageFailure.HOLD)})
+    assert own.stage("parse").on_failure is StageFailure.HOLD

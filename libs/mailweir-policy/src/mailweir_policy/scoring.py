@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from itertools import pairwise
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, model_validator
 
@@ -81,8 +81,11 @@ class ScoringPolicy(PolicyModel):
     budget_seconds: Seconds = 8.0
     """For the whole verdict; later gets 451."""
     stages: dict[str, StagePolicy] = Field(default_factory=dict)
-    """By stage name (`parse`, `gtube`, `headers`, ...); what is not named has the defaults."""
-    group_caps: dict[str, Cap] = Field(default_factory=lambda: {"headers": 5.5, "structure": 5.5})
+    """By stage name (`parse`, `gtube`, `headers`, ...). What is not named has the defaults, but for `parse`,
+    whose failure is a tempfail: nothing is known about a message that was not read."""
+    group_caps: dict[str, Cap] = Field(
+        default_factory=lambda: {"headers": 5.5, "structure": 5.5, "attachments": 9.0}
+    )
     """Most points that a group of signals may add together."""
     signal_scores: dict[str, Score] = Field(default_factory=dict)
     """Own scores by signal name, in place of the shipped ones; 0 switches a signal off."""
@@ -92,4 +95,7 @@ class ScoringPolicy(PolicyModel):
 
     def stage(self, name: str) -> StagePolicy:
         """Return the policy of a stage, the defaults where it is not named."""
-        return self.stages.get(name) or StagePolicy()
+        return self.stages.get(name) or _DEFAULT_STAGES.get(name) or StagePolicy()
+
+
+_DEFAULT_STAGES: Final = {"parse": StagePolicy(on_failure=StageFailure.TEMPFAIL)}
