@@ -1,0 +1,1 @@
+"""The pure part: facts in, findings and a verdict out."""

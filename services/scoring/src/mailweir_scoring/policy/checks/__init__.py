@@ -1,0 +1,1 @@
+"""What is looked for in a message, one module per aspect."""

@@ -1,0 +1,75 @@
+"""What several checks ask of a message."""
+
+from typing import Final
+
+from mailweir_core.net import parse_ip
+from mailweir_mail import DefectKind, Header, Headers
+from mailweir_scoring.policy.facts import Facts
+
+FREE_PROVIDERS: Final = frozenset(
+    {
+        "126.com", "163.com", "aol.com", "fastmail.com", "free.fr", "gmail.com", "gmx.com", "gmx.de",
+        "gmx.net",
+        "googlemail.com", "hotmail.co.uk", "hotmail.com", "hotmail.fr", "icloud.com", "laposte.net",
+        "libero.it", "live.com", "mail.com", "mail.ru", "msn.com", "naver.com", "orange.fr", "outlook.com",
+        "proton.me", "protonmail.com", "qq.com", "rambler.ru", "rediffmail.com", "seznam.cz", "t-online.de",
+        "tutanota.com", "uol.com.br", "web.de", "wp.pl", "yahoo.co.jp", "yahoo.co.uk", "yahoo.com",
+        "yahoo.fr",
+        "yandex.com", "yandex.ru", "ymail.com", "zohomail.com",
+    }
+)  # fmt: skip
+"""Providers at which anybody has an address in a minute."""
+
+LIST_FIELDS: Final = ("list-id", "list-post", "list-unsubscribe", "mailing-list", "x-mailing-list")
+
+# Second-level labels under which country registries sell names: `example.co.uk` is one owner, `co.uk` none.
+_SECOND_LEVEL: Final = frozenset(
+    {"ac", "co", "com", "edu", "gob", "gov", "gv", "mil", "ne", "net", "nom", "or", "org"}
+)
+
+
+def has(headers: Headers, name: str) -> bool:
+    """Say whether there is a field of that name."""
+    return headers.first(name) is not None
+
+
+def has_broken_word(field: Header) -> bool:
+    """Say whether a field has an RFC 2047 word that does not decode."""
+    return any(d.kind is DefectKind.ENCODED_WORD for d in field.defects)
+
+
+def is_needless(field: Header) -> bool:
+    """Say whether a field is written in RFC 2047 words although all of it is ASCII."""
+    if "=?" not in field.undecoded or not field.text.isascii():
+        return False
+    return not has_broken_word(field)
+
+
+def is_bulk(facts: Facts) -> bool:
+    """Say whether a message calls itself list or bulk mail: then senders and links differ for good reason."""
+    headers = facts.message.headers
+    if any(has(headers, name) for name in LIST_FIELDS):
+        return True
+    return (headers.get("precedence") or "").strip().lower() in ("list", "bulk")
+
+
+def owner_of(domain: str) -> str:
+    """Return about the part of a domain that one owner registered: `www.example.co.uk` → `example.co.uk`.
+
+    A rule of thumb, not the public suffix list: good enough to tell two owners apart, where a mistake costs
+    a fraction of the tag threshold.
+    """
+    labels = domain.strip(".").lower().split(".")
+    if parse_ip(domain) is not None:
+        return domain
+    country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
+    return ".".join(labels[-3 if country else -2 :])
+
+
+def from_outside(facts: Facts) -> bool:
+    """Say whether it just came by SMTP from somebody who is neither trusted nor authenticated."""
+    return (
+        facts.envelope is not None
+        and not facts.envelope.session.trusted
+        and not facts.envelope.session.auth_user
+    )

@@ -1,0 +1,67 @@
+"""The pipeline as data: which stage looks for what, in which order, and when one is not needed.
+
+A check is a pure function from facts to hits that names the symbols it can report. A stage is a list of
+checks with one budget and one policy for its failure. The engine runs them; nothing here does.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailweir_core.decision import Action
+from mailweir_scoring.policy.facts import Facts, Hit
+from mailweir_scoring.policy.verdict import Verdict
+
+CheckFunction = Callable[[Facts], Iterable[Hit]]
+PARSE: Final = "parse"
+"""The stage before all others: bytes to facts. The engine does it itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One aspect of a message: the symbols that `run` can report, and the function itself."""
+
+    symbols: frozenset[str]
+    run: CheckFunction
+
+
+def check(*symbols: str) -> Callable[[CheckFunction], Check]:
+    """Make a function a check that reports nothing but `symbols`."""
+
+    def make(run: CheckFunction) -> Check:
+        return Check(frozenset(symbols), run)
+
+    return make
+
+
+def always(_so_far: Verdict) -> str:
+    """Let a stage run whatever was found before."""
+    return ""
+
+
+def unless_decided(so_far: Verdict) -> str:
+    """Spare a costly stage where the message is refused anyway."""
+    return "already decided" if so_far.action is Action.REJECT else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Checks that run together. `spared` gives the reason not to run it, or an empty string."""
+
+    name: str
+    checks: tuple[Check, ...]
+    spared: Callable[[Verdict], str] = always
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """Return every symbol that the stage can report."""
+        return frozenset().union(*(c.symbols for c in self.checks))
+
+    def run(self, facts: Facts) -> tuple[Hit, ...]:
+        """Return what the checks find."""
+        return tuple(hit for check in self.checks for hit in check.run(facts))
+
+
+def symbols_of(stages: Sequence[Stage]) -> frozenset[str]:
+    """Return every symbol that the stages can report."""
+    return frozenset().union(*(s.symbols for s in stages))

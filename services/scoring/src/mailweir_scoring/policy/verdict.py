@@ -1,0 +1,99 @@
+"""From hits to a verdict: scores by rule, caps by group, action by threshold, one reason."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailweir_core.decision import Action
+from mailweir_core.outcome import Signal
+from mailweir_core.reasons import Reason
+from mailweir_policy import ScoringPolicy
+from mailweir_scoring.policy.facts import Hit
+from mailweir_scoring.policy.ruleset import Rule, RuleSet
+
+SCORE_DIGITS: Final = 2
+"""Scores are rounded to hundredths once, at the end: what is shown is what was compared."""
+EVIDENCE_CHARACTERS: Final = 100
+
+# C0 and C1 controls, line and paragraph separators, and what turns or hides text on a screen
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSum:
+    """What a group's signals add up to, the most it may add (None: no cap), and what was counted of it."""
+
+    group: str
+    total: float
+    cap: float | None
+    counted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the hits amount to. `signals` are heaviest first, their scores before the caps."""
+
+    score: float
+    action: Action
+    reason: Reason
+    signals: tuple[Signal, ...] = ()
+    groups: tuple[GroupSum, ...] = ()
+
+
+def judge(hits: Sequence[Hit], rules: RuleSet, policy: ScoringPolicy) -> Verdict:
+    """Return the verdict; the order of the hits makes no difference to it.
+
+    A hit whose symbol has no rule raises KeyError: rules are checked against the checks at start.
+    """
+    signals = _signals(hits, rules, policy.signal_scores)
+    groups = _group_sums(signals, policy.group_caps)
+    score = round(math.fsum(g.counted for g in groups), SCORE_DIGITS) + 0.0  # no -0.0
+    action = policy.thresholds.action(score)
+    return Verdict(score, action, _reason(action, signals, rules.rules), signals, groups)
+
+
+def _signals(hits: Sequence[Hit], rules: RuleSet, own: Mapping[str, float]) -> tuple[Signal, ...]:
+    strongest: dict[str, Hit] = {}
+    for hit in hits:
+        known = strongest.get(hit.symbol)
+        if known is None or (hit.weight, hit.evidence) > (known.weight, known.evidence):
+            strongest[hit.symbol] = hit
+    found = []
+    for symbol, hit in strongest.items():
+        if own.get(symbol) == 0:  # switched off by the admin
+            continue
+        rule = rules.rules[symbol]
+        base = own.get(symbol, rule.score)
+        score = round(base * hit.weight, SCORE_DIGITS) + 0.0
+        found.append(Signal(symbol, score, rule.group, rule.description, clean(hit.evidence)))
+    return tuple(sorted(found, key=lambda s: (-s.score, s.name)))
+
+
+def _group_sums(signals: Sequence[Signal], caps: Mapping[str, float]) -> tuple[GroupSum, ...]:
+    scores: dict[str, list[float]] = {}
+    for signal in signals:
+        scores.setdefault(signal.group, []).append(signal.score)
+    sums = []
+    for group in sorted(scores):
+        total, cap = math.fsum(scores[group]), caps.get(group)
+        sums.append(GroupSum(group, total, cap, total if cap is None else min(total, cap)))
+    return tuple(sums)
+
+
+def _reason(action: Action, signals: Sequence[Signal], rules: Mapping[str, Rule]) -> Reason:
+    if action is Action.ACCEPT:
+        return Reason.CLEAN
+    own = (rules[s.name].reason for s in signals)
+    general = Reason.SUSPICIOUS if action is Action.TAG else Reason.SPAM
+    return next((reason for reason in own if reason is not None), general)
+
+
+def clean(text: str, limit: int = EVIDENCE_CHARACTERS) -> str:
+    """Return text from a message as one harmless line of at most `limit` characters."""
+    # A prefix is enough: white space is collapsed, so far more than the limit is never needed.
+    line = " ".join(_UNSAFE.sub(" ", text[: limit * 8]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,138 @@
+"""The tables in tests/rules: for each message exactly the symbols that it must have.
+
+A case is a head, an empty line, and the message; a line of `=====` ends it. The head's lines:
+
+    # why the case is there
+    expect: SYMBOL SYMBOL        (or `-` for none)
+    param: NAME VALUE            (repeated as needed)
+
+Fields that every message has (From, To, Subject, Date, Message-ID) are added where a case does not have
+them, so that it shows what matters alone, and a text may stand without any. Parameters: `bare` adds nothing;
+`live` says that the message came by SMTP just now; `helo`, `sender`, `recipient`, `auth`, `trusted`,
+`smtputf8` and `now` (ISO time) say how.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from mailweir_core.record import Envelope, Listener, Session
+from mailweir_mail import ParseLimits, parse
+from mailweir_scoring.policy.facts import Facts, Identity
+from mailweir_scoring.policy.pipeline import symbols_of
+from mailweir_scoring.policy.stages import STAGES
+
+FIELD = re.compile(rb"[!-9;-~]+:")
+FOLDER = Path(__file__).parent / "rules"
+NOW = datetime.fromisoformat("2026-03-02T10:00:00+00:00")
+USUAL = {
+    "from": "Ann Other <ann@example.net>",
+    "to": "bob@example.com",
+    "subject": "Lunch on Friday",
+    "date": format_datetime(NOW),
+    "message-id": "<1@example.net>",
+}
+LIVE = {"live", "helo", "sender", "recipient", "auth", "trusted", "smtputf8", "now"}
+
+
+@dataclass(frozen=True)
+class Case:
+    file: str
+    line: int
+    expect: frozenset[str]
+    params: dict[str, str] = field(default_factory=dict)
+    message: bytes = b""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def read_cases() -> Iterator[Case]:
+    for path in sorted(FOLDER.glob("*.test")):
+        line = 1
+        for block in re.split(rb"(?m)^=====\n", path.read_bytes()):
+            if block.strip():
+                yield read_case(path.name, line, block)
+            line += block.count(b"\n") + 1
+
+
+def read_case(file: str, line: int, block: bytes) -> Case:
+    head, _, message = block.partition(b"\n\n")
+    expect: frozenset[str] | None = None
+    params: dict[str, str] = {}
+    for text in head.decode().splitlines():
+        key, _, value = text.partition(":")
+        if text.startswith("#"):
+            continue
+        if key == "expect":
+            expect = frozenset(value.split()) - {"-"}
+        elif key == "param":
+            name, _, rest = value.strip().partition(" ")
+            params[name] = rest
+        else:
+            raise ValueError(f"{file}:{line}: {text!r}")
+    if expect is None or not params.keys() <= LIVE | {"bare"}:
+        raise ValueError(f"{file}:{line}: no `expect`, or an unknown parameter")
+    return Case(file, line, expect, params, with_usual(message, bare="bare" in params))
+
+
+def with_usual(message: bytes, *, bare: bool) -> bytes:
+    if not FIELD.match(message):  # a text without fields of its own
+        message = b"\n" + message
+    header = message.partition(b"\n\n")[0].lower()
+    present = set(re.findall(rb"(?m)^([!-9;-~]+):", header))
+    added = [f"{n}: {v}\n" for n, v in USUAL.items() if n.encode() not in present]
+    return ("" if bare else "".join(added)).encode() + message
+
+
+def facts_of(case: Case) -> Facts:
+    params, raw = case.params, case.message.replace(b"\n", b"\r\n")
+    now = datetime.fromisoformat(params.get("now") or NOW.isoformat())
+    identity = Identity("mx.example.com", frozenset({"example.com"}))
+    if not params.keys() & LIVE:
+        return Facts(parse(raw, ParseLimits()), now.timestamp(), identity=identity)
+    helo = params.get("helo") or "mail.example.net"
+    way = f"from {helo} ([192.0.2.7]) by mx.example.com with ESMTP id 1"
+    received = f"Received: {way}; {format_datetime(now)}"
+    session = Session(
+        id="S", listener=Listener.MX, client_ip="192.0.2.7", helo=helo,
+        auth_user=params.get("auth", ""), trusted="trusted" in params,
+    )  # fmt: skip
+    envelope = Envelope(
+        ref="S-1", session=session, sender=params.get("sender", "ann@example.net"),
+        recipients=(params.get("recipient", "bob@example.com"),), received_at=now.timestamp(),
+        smtputf8="smtputf8" in params,
+    )  # fmt: skip
+    message = parse(f"{received}\r\n".encode() + raw, ParseLimits())
+    return Facts(message, now.timestamp(), envelope, identity=identity)
+
+
+CASES = list(read_cases())
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case: Case) -> None:
+    found = {hit.symbol for stage in STAGES for hit in stage.run(facts_of(case))}
+    assert found == case.expect
+
+
+def test_every_symbol_has_a_case_that_hits() -> None:
+    assert symbols_of(STAGES) - {s for c in CASES for s in c.expect} == set()
+
+
+def test_every_check_keeps_to_its_symbols() -> None:
+    for case in CASES:
+        facts = facts_of(case)
+        for stage in STAGES:
+            for check in stage.checks:
+                assert {h.symbol for h in check.run(facts)} <= check.symbols
+
+
+def test_no_symbol_belongs_to_two_checks() -> None:
+    owned = [s for stage in STAGES for check in stage.checks for s in check.symbols]
+    assert len(owned) == len(set(owned))
