@@ -1,0 +1,68 @@
+"""The wiring of the scoring service."""
+
+import grpc.aio
+
+from mailweir.scoring.v1 import scoring_pb2_grpc
+from mailweir_runtime.bus.nats import connect_bus
+from mailweir_runtime.bus.ports import BusUnavailable
+from mailweir_runtime.config import ConfigWatch
+from mailweir_runtime.heartbeat import heartbeat
+from mailweir_runtime.lifecycle import Runtime, StartupError
+from mailweir_runtime.rpc import serve
+from mailweir_scoring.adapters.rulefiles import DirectoryRules
+from mailweir_scoring.adapters.workers import ThreadWorkers
+from mailweir_scoring.engine import Engine, Tools
+from mailweir_scoring.metrics import declare
+from mailweir_scoring.policy.pipeline import symbols_of
+from mailweir_scoring.policy.ruleset import InvalidRulesError, RuleSet, read_rules
+from mailweir_scoring.policy.stages import STAGES
+from mailweir_scoring.ports import RuleSource, RulesUnreadable, Workers
+from mailweir_scoring.service import ScoringService
+from mailweir_scoring.settings import Settings
+
+
+async def main(rt: Runtime, settings: Settings) -> None:
+    """Serve until the process is told to stop."""
+    rules = load_rules(
+        DirectoryRules(settings.rules_dir) if settings.rules_dir else DirectoryRules.shipped()
+    )
+    workers = ThreadWorkers(settings.threads)
+    engine = build_engine(rt, settings, rules, workers)
+    async with connect_bus(rt) as bus, ConfigWatch(rt, bus) as config:
+        try:
+            await config.first(settings.connect_seconds)
+        except BusUnavailable as error:
+            raise StartupError(f"no policy: {error}") from error
+        service = ScoringService(engine, config, settings.batch_items, settings.reply_seconds)
+
+        def register(server: grpc.aio.Server) -> None:
+            scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
+
+        beat = heartbeat(rt, bus, config, rules=rules.version)
+        async with rt.background(beat, name="heartbeat"), serve(rt, settings.listen, register):
+            rt.ready()
+            await rt.stopping.wait()
+    workers.close()
+
+
+def load_rules(source: RuleSource) -> RuleSet:
+    """Return the rules; raises StartupError with a line for each thing that is wrong."""
+    try:
+        return read_rules(source.read(), symbols_of(STAGES))
+    except (RulesUnreadable, InvalidRulesError) as error:
+        raise StartupError(f"rules: {error}") from error
+
+
+def build_engine(rt: Runtime, settings: Settings, rules: RuleSet, workers: Workers) -> Engine:
+    """Return the engine with its metrics on the runtime's registry."""
+    return Engine(
+        Tools(
+            rules=rules,
+            stages=STAGES,
+            workers=workers,
+            clock=rt.clock,
+            metrics=declare(rt.registry),
+            inline_bytes=settings.inline_bytes,
+            program=rt.version,
+        )
+    )

@@ -1,0 +1,1 @@
+"""`mailweir score`: the pipeline over files, without any service."""

@@ -1,0 +1,25 @@
+"""What the process is told by its environment (`MAILWEIR_SCORING_*`)."""
+
+from pydantic import Field
+
+from mailweir_runtime.listen import Listen
+from mailweir_runtime.settings import OptionalPath, ServiceSettings, settings_config
+
+
+class Settings(ServiceSettings):
+    """Process settings of the scoring service."""
+
+    model_config = settings_config("SCORING")
+
+    listen: Listen = "127.0.0.1:9000"
+    """Where gRPC is served: `host:port` or `unix:/path`."""
+    rules_dir: OptionalPath = None
+    """Directory of `*.toml` rule files in place of the shipped ones; empty for those."""
+    threads: int = Field(2, ge=1, le=64)
+    """Threads for messages over `inline_bytes`."""
+    inline_bytes: int = Field(65_536, ge=0, le=268_435_456)
+    """Messages up to this size in bytes are judged on the event loop itself."""
+    batch_items: int = Field(256, ge=1, le=10_000)
+    """Most messages in one call; a call with more is refused."""
+    reply_seconds: float = Field(0.05, ge=0, le=10)
+    """Kept back from a call's deadline for writing the answer, in seconds."""
