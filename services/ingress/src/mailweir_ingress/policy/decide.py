@@ -34,7 +34,7 @@ UNSTORED: Final = defer(
     Reason.STORE_UNAVAILABLE, 451, "4.3.0", "The message could not be stored, please come again"
 )
 STORE_FULL: Final = defer(
-    Reason.STORE_UNAVAILABLE, 452, "4.3.1", "There is no room for the message, please come again"
+    Reason.STORE_UNAVAILABLE, 451, "4.3.1", "There is no room for the message, please come again"
 )
 INTERNAL: Final = defer(Reason.INTERNAL, 451, "4.3.0", "Something went wrong, please come again")
 NO_MEMORY: Final = defer(Reason.MEMORY_FULL, 451, "4.3.1", "Too busy for this message now")
