@@ -171,12 +171,11 @@ class TestWrongInput:
     ) -> None:
         with running.client() as client:
             before = client.get("/config")
-            document = before.json()
-            policy = document.get("policy", document)
+            policy = before.json()
             for key, value in change.items():
                 policy[key] = {**policy[key], **value} if isinstance(value, dict) else value
             answer = client.put(
-                "/config", json=document, headers={"If-Match": before.headers["ETag"]}
+                "/config", json=policy, headers={"If-Match": before.headers["ETag"]}
             )
             assert answer.status_code == 422
             assert path in [e["path"] for e in answer.json()["errors"]]

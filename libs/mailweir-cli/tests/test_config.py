@@ -53,7 +53,7 @@ def config(*arguments: str) -> int:
 def serving(request: httpx2.Request) -> httpx2.Response:
     if request.method == "GET":
         return httpx2.Response(200, json=POLICY, headers={"ETag": '"v.3"'})
-    return httpx2.Response(200, json=POLICY, headers={"ETag": '"v.4"'})
+    return httpx2.Response(200, json={"version": "v.4"}, headers={"ETag": '"v.4"'})
 
 
 def refusing(request: httpx2.Request) -> httpx2.Response:
@@ -89,9 +89,11 @@ def test_put_replaces_exactly_the_version_it_saw(
     put = asked[-1]
     assert (put.method, put.headers["If-Match"]) == ("PUT", '"v.3"')
     assert json.loads(put.content) == POLICY
-    assert config("put", "policy.json", "--key", "other", "--json") == Exit.OK
+    assert put.url.query == b""
+    assert config("put", "policy.json", "--key", "k2", "--json", "--reason", "so it is") == Exit.OK
+    assert dict(asked[-1].url.params) == {"reason": "so it is"}
     assert json.loads(capsys.readouterr().out) == {"version": "v.4"}
-    assert asked[-1].headers["Authorization"] == "Bearer other"
+    assert asked[-1].headers["Authorization"] == "Bearer k2"
 
 
 def test_put_shows_every_problem_with_its_path(

@@ -32,7 +32,7 @@ def get(
 ) -> None:
     """Print the policy in force as JSON."""
     with _api(data, key, url) as api:
-        document = policy_of(api.get("/config"))
+        document = api.get("/config")
     for part in path.split(".") if path else ():
         document = _part(document, part, path)
     print_json(document)
@@ -54,15 +54,16 @@ def put(
     """
     document = _decoded(file)
     with _api(data, key, url) as api:
-        current = api.call("GET", "/config")
-        headers = {"If-Match": current.headers.get("ETag", "*")}
-        body = {"policy": document, "reason": reason} if wraps(current.json()) else document
+        seen = api.call("GET", "/config").headers["ETag"]
+        query = {"reason": reason} if reason else {}
         try:
-            answer = api.call("PUT", "/config", body=body, headers=headers)
+            answer = api.call(
+                "PUT", "/config", body=document, query=query, headers={"If-Match": seen}
+            )
         except CommandError as error:
             _tell(error, as_json=as_json)
             raise typer.Exit(error.code) from error
-    version = answer.headers.get("ETag", "").strip('"')
+    version = str(answer.json()["version"])
     if as_json:
         print_json({"version": version})
     else:
@@ -83,16 +84,6 @@ def check(file: File, as_json: AsJson = False) -> None:
         print_json({"valid": True})
     else:
         typer.echo(f"{file} is a valid policy")
-
-
-def wraps(document: Any) -> bool:
-    """Say whether a policy travels inside an object with its number and author."""
-    return isinstance(document, dict) and isinstance(document.get("policy"), dict)
-
-
-def policy_of(document: Any) -> Any:
-    """Return the policy in the API's answer."""
-    return document["policy"] if wraps(document) else document
 
 
 def _part(document: Any, part: str, path: str) -> Any:

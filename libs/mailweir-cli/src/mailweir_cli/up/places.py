@@ -41,12 +41,12 @@ class Places:
     @property
     def certificate(self) -> Path:
         """The certificate of the submission port."""
-        return self.data / "tls" / "submission.crt"
+        return self.data / "tls" / "cert.pem"
 
     @property
     def certificate_key(self) -> Path:
         """Its private key."""
-        return self.data / "tls" / "submission.key"
+        return self.data / "tls" / "key.pem"
 
     @property
     def first_policy(self) -> Path:
