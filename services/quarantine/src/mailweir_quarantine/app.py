@@ -17,12 +17,12 @@ from mailweir_quarantine.consumers import (
     Recorder,
     Tracker,
 )
-from mailweir_quarantine.metrics import QuarantineMetrics
+from mailweir_quarantine.metrics import declare
 from mailweir_quarantine.patience import Patience
 from mailweir_quarantine.ports import RecordStore
 from mailweir_quarantine.releases import Releases
 from mailweir_quarantine.service import QuarantineService
-from mailweir_quarantine.settings import QuarantineSettings
+from mailweir_quarantine.settings import Settings
 from mailweir_quarantine.upkeep import Upkeep
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import Bus, BusUnavailable
@@ -35,7 +35,7 @@ from mailweir_runtime.rpc import serve
 from mailweir_runtime.sql import SqlError, migrate, open_database
 
 
-async def main(rt: Runtime, settings: QuarantineSettings) -> None:
+async def main(rt: Runtime, settings: Settings) -> None:
     """Serve until the process is told to stop."""
     async with (
         open_store(settings.database_url) as store,
@@ -62,7 +62,7 @@ async def open_store(url: str) -> AsyncIterator[RecordStore]:
 
 async def work(rt: Runtime, listen: str, store: RecordStore, bus: Bus, config: HasPolicy) -> None:
     """Consume and serve until the process is told to stop; ends with what is in flight done."""
-    metrics = QuarantineMetrics(rt.registry)
+    metrics = declare(rt.registry)
     releases = Releases(store, bus, metrics, rt.clock)
     upkeep = Upkeep(store, releases, config, metrics, rt.clock)
     service = QuarantineService(store, releases, bus.bodies, metrics)

@@ -86,5 +86,10 @@ class QuarantineMetrics:
             self.unusable.labels(consumer)
 
 
+def declare(registry: CollectorRegistry) -> QuarantineMetrics:
+    """Declare every metric of the service on a registry."""
+    return QuarantineMetrics(registry)
+
+
 def _counter(registry: CollectorRegistry, noun: str, text: str) -> Counter:
     return Counter(f"mailweir_quarantine_{noun}_total", text, registry=registry)

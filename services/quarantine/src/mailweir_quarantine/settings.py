@@ -5,7 +5,7 @@ from mailweir_runtime.settings import ServiceSettings, settings_config
 from mailweir_runtime.sql import DatabaseUrl
 
 
-class QuarantineSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Settings of the quarantine's process."""
 
     model_config = settings_config("QUARANTINE")

@@ -1,0 +1,1 @@
+"""The REST API: routes, and what every request passes before it reaches one."""
