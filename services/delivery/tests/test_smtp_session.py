@@ -539,6 +539,17 @@ class TestTls:
         assert ending.host_fault
         assert hop.mails == []
 
+    async def test_a_hang_up_within_the_handshake_is_noticed(
+        self, authority: trustme.CA, rigs: Rigs
+    ) -> None:
+        rig = rigs(trusting(authority), command_seconds=10)
+        async with next_hop(tls=server_context(authority, "127.0.0.1")) as hop:
+            hop.on(Rule("STARTTLS", "220 go ahead", drop=True))
+            begun = time.monotonic()
+            ending = (await rig.send(hop, tls=Tls.REQUIRED))[ALICE]
+        assert time.monotonic() - begun < 5
+        assert (ending.verdict, ending.enhanced) == (Verdict.DEFERRED, "4.7.5")
+
     async def test_what_is_slipped_in_before_the_handshake_ends_the_session(
         self, authority: trustme.CA, rigs: Rigs
     ) -> None:

@@ -17,7 +17,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 EXTENSIONS: Final = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 26214400", "ENHANCEDSTATUSCODES")
 _DEFAULTS: Final = {
@@ -170,8 +170,8 @@ class _Wire(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # not isinstance: uvloop's transports do not derive from asyncio's
+        self._transport = cast(asyncio.Transport, transport)
         conversation = _Conversation(self._hop, self, self._hop.opened(self))
         self._task = self._loop.create_task(conversation.run())
 
@@ -213,12 +213,14 @@ class _Wire(asyncio.Protocol):
         if self._transport is None:
             raise _Dropped
         transport = None
-        with suppress(OSError):
+        try:
             transport = await self._loop.start_tls(self._transport, self, context, server_side=True)
-        if transport is None:  # asyncio does not call connection_lost then
-            self.abort()
-            self.connection_lost(None)
-            raise _Dropped
+        except OSError as error:
+            raise _Dropped from error
+        finally:
+            if transport is None:  # neither event loop calls connection_lost then
+                self._transport.abort()
+                self.connection_lost(None)
         self._transport = transport
 
     def close(self) -> None:
@@ -226,6 +228,8 @@ class _Wire(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
         if self._transport is not None:
             self._transport.abort()
 

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from mailweir_delivery.adapters.smtp.wire import ReplyParser, WireError
 from mailweir_delivery.policy.replies import RemoteReply
@@ -54,9 +54,9 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP connection has no other
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self._transport = transport
+        # not isinstance: uvloop's transports do not derive from asyncio's
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._on_change(1)
 
     def data_received(self, data: bytes) -> None:
