@@ -21,6 +21,9 @@ from mailweir_runtime.bus.ports import BusError, BusUnavailable, Entry, Revision
 from mailweir_runtime.bus.topology import BucketSpec
 
 KV_SECONDS: Final = 5.0
+"""For one key."""
+READ_SECONDS: Final = 30.0
+"""For a whole bucket."""
 HEARTBEAT_SECONDS: Final = 2.0
 """A watch that hears nothing for three of these starts anew."""
 IDLE_SECONDS: Final = 30
@@ -112,7 +115,7 @@ class OrderedReader:
 async def newest(link: Link, stream: str, subject: str) -> list[Ordered]:
     """Return the newest message of each subject; raises BusUnavailable."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + KV_SECONDS
+    deadline = loop.time() + READ_SECONDS
     while True:
         reader = OrderedReader(await link.wire(deadline - loop.time()), stream, subject)
         try:
@@ -124,7 +127,7 @@ async def newest(link: Link, stream: str, subject: str) -> list[Ordered]:
                     left = found[-1].left
                 return found
         except TimeoutError as error:
-            raise BusUnavailable(f"{stream} not read within {KV_SECONDS:g} s") from error
+            raise BusUnavailable(f"{stream} not read within {READ_SECONDS:g} s") from error
         except (OutOfStep, WireLost):
             continue
         finally:
@@ -215,14 +218,16 @@ class NatsKeyValue:
         try:
             left = await reader.open()
             gone = set(known)
-            while True:
-                for key in gone if left == 0 else ():
-                    yield Entry(key, None, known.pop(key))
-                gone = gone if left else set()
+            while left:
                 message = await reader.next()
-                left = message.left if gone or left else 0
-                entry = self._entry(message)
+                left, entry = message.left, self._entry(message)
                 gone.discard(entry.key)
+                if entry.key.startswith(prefix) and _news(entry, known):
+                    yield entry
+            for key in gone:
+                yield Entry(key, None, known.pop(key))
+            while True:
+                entry = self._entry(await reader.next())
                 if entry.key.startswith(prefix) and _news(entry, known):
                     yield entry
         finally:
