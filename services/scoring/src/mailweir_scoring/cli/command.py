@@ -61,15 +61,18 @@ def score(
 ) -> None:
     """Judge mail in files, without any service running.
 
-    Each argument is a message, an mbox file, a directory (all files below it but hidden ones) or - for
-    standard input. A file that cannot be read gets a line on standard error; the others are judged.
+    Each argument is a message, an mbox file, a directory (all files below
+    it but hidden ones) or - for standard input. A file that cannot be read
+    gets a line on standard error; the others are judged nevertheless.
 
-    With --json each message is one line: path, sha256, score, action (accept, tag, hold, reject, defer),
-    reason, signals (name, score, group, description, evidence; heaviest first), timings_ms by stage, model,
+    With --json each message is one line: path, sha256, score, action
+    (accept, tag, hold, reject, defer), reason, signals (name, score, group,
+    description, evidence; heaviest first), timings_ms by stage, model,
     rules, config. A message of an mbox has its number behind the path: box#3.
 
-    Exit code: 0 every message is accepted; 1 at least one is at or over the tag threshold (tag, hold,
-    reject); 2 something could not be read or judged, or the arguments or the policy are wrong.
+    Exit code: 0 every message is accepted; 1 at least one is at or over the
+    tag threshold (tag, hold, reject); 2 something could not be read or
+    judged, or the arguments or the policy are wrong.
     """
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     current = _policy(config, errors)
