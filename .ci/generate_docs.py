@@ -23,13 +23,18 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def number(value: float) -> str:
+    """Return a number with thousands apart, without an exponent."""
+    return f"{value:,}".removesuffix(".0").replace(",", " ")
+
+
 def limits(schema: dict[str, Any]) -> str:
     """Return a field's bounds and choices in words."""
     names = {
         "minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<",
         "minLength": "length ≥", "minItems": "items ≥", "maxItems": "items ≤",
     }  # fmt: skip
-    words = [f"{sign} {schema[key]:g}" for key, sign in names.items() if key in schema]
+    words = [f"{sign} {number(schema[key])}" for key, sign in names.items() if key in schema]
     if "enum" in schema:
         words.append(" \\| ".join(f"`{v}`" for v in schema["enum"]))
     for part in schema.get("anyOf", []):
@@ -46,7 +51,11 @@ def rows(schema: dict[str, Any], defs: dict[str, Any], path: str = "") -> Iterat
         target = defs.get(field.get("$ref", "").rpartition("/")[2], {})
         items = defs.get(field.get("items", {}).get("$ref", "").rpartition("/")[2], {})
         values = field.get("additionalProperties")
-        mapped = defs.get(values.get("$ref", "").rpartition("/")[2], {}) if isinstance(values, dict) else {}
+        mapped = (
+            defs.get(values.get("$ref", "").rpartition("/")[2], {})
+            if isinstance(values, dict)
+            else {}
+        )
         if "properties" in target:
             yield from rows(target, defs, here)
             continue
@@ -54,7 +63,8 @@ def rows(schema: dict[str, Any], defs: dict[str, Any], path: str = "") -> Iterat
         if len(default) > 60:
             default = "…"
         bounds = limits({**target, **field})
-        yield f"| `{here}` | {f'`{cell(default)}`' if default else ''} | {bounds} | {cell(field.get('description', ''))} |"
+        shown = f"`{cell(default)}`" if default else ""
+        yield f"| `{here}` | {shown} | {bounds} | {cell(field.get('description', ''))} |"
         if "properties" in items:
             yield from rows(items, defs, f"{here}[]")
         if "properties" in mapped:
@@ -69,8 +79,9 @@ def policy_page() -> str:
     lines = [
         "# Policy", "",
         NOTE.strip(), "",
-        "What an admin decides, live: read and replaced by `GET` and `PUT /api/v1/config` or `mailweir config get|put`.",
-        "Every service swaps to a new version without a restart. Times are in seconds, sizes in bytes.",
+        "What an admin decides, live: read and replaced by `GET` and `PUT /api/v1/config` or",
+        "`mailweir config get|put`. Every service swaps to a new version without a restart.",
+        "Times are in seconds, sizes in bytes.",
         "", "| field | default | limits | meaning |", "| --- | --- | --- | --- |",
         *rows(schema, schema["$defs"]),
     ]  # fmt: skip
@@ -91,15 +102,20 @@ def settings_page() -> str:
     lines = [
         "# Process settings", "",
         NOTE.strip(), "",
-        "Environment variables, read once at start. What an admin decides is policy, not here (`policy.md`).",
-        "`mailweir up` and the chart set them. A wrong or unknown variable ends the start with one line each.",
+        "Environment variables, read once at start; `mailweir up` and the chart set them. What an admin",
+        "decides is policy (`policy.md`). A wrong or unknown variable ends the start with one line each.",
         "", "## Every service", "",
         "The prefix is `MAILWEIR_<SERVICE>_`, for instance `MAILWEIR_INGRESS_LOG_LEVEL`.", "",
         *settings_table(ServiceSettings, shared, "MAILWEIR_<SERVICE>_"),
     ]  # fmt: skip
     for service in SERVICES:
         cls = settings_of(service)
-        lines += ["", f"## {service}", "", *settings_table(cls, set(cls.model_fields) - shared, f"MAILWEIR_{service.upper()}_")]
+        lines += [
+            "",
+            f"## {service}",
+            "",
+            *settings_table(cls, set(cls.model_fields) - shared, f"MAILWEIR_{service.upper()}_"),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -109,26 +125,61 @@ def settings_table(cls: type[BaseModel], names: set[str], prefix: str) -> list[s
     for name, field in cls.model_fields.items():
         if name not in names:
             continue
-        default = "required" if field.is_required() else f"`{field.default}`" if field.default not in ("", None) else ""
+        default = (
+            "required"
+            if field.is_required()
+            else f"`{field.default}`"
+            if field.default not in ("", None)
+            else ""
+        )
         lines.append(f"| `{prefix}{name.upper()}` | {default} | {cell(field.description or '')} |")
     return lines
 
 
 def metrics_page() -> str:
     """Return the page of every declared metric, a table per service."""
+    from mailweir_runtime.bus.metrics import BusMetrics
+    from mailweir_runtime.metrics import RuntimeMetrics
+    from mailweir_runtime.rpc.interceptors import ServerMetrics
+
+    lines = [
+        "# Metrics", "", NOTE.strip(), "",
+        "Every service serves its own at `/metrics`; label sets are closed. Counters end in `_total`.",
+    ]  # fmt: skip
+    shared = {
+        "Every service": lambda registry: RuntimeMetrics("SERVICE", "", "", registry),
+        "Services that answer gRPC": lambda registry: ServerMetrics("SERVICE", registry),
+        "Services on the bus": BusMetrics,
+    }
+    for title, declare in shared.items():
+        lines += metrics_table(title, declare)
+    for service in SERVICES:
+        lines += metrics_table(
+            service, importlib.import_module(f"mailweir_{service}.metrics").declare
+        )
+    return "\n".join(lines) + "\n"
+
+
+def metrics_table(title: str, declare: Callable[[Any], object]) -> list[str]:
+    """Return the table of what one declaration puts on a registry."""
     from prometheus_client import CollectorRegistry
 
-    lines = ["# Metrics", "", NOTE.strip(), "", "Every service serves its own at `/metrics`; label sets are closed."]
-    for title, module in [("every service", "mailweir_runtime.metrics"), *((s, f"mailweir_{s}.metrics") for s in SERVICES)]:
-        registry = CollectorRegistry()
-        importlib.import_module(module).declare(registry)
-        lines += ["", f"## {title}", "", "| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
-        for metric in sorted(registry._collector_to_names, key=lambda c: c._name):  # type: ignore[attr-defined]
-            kind = metric._type  # type: ignore[attr-defined]
-            name = metric._name + ("_total" if kind == "counter" else "")  # type: ignore[attr-defined]
-            labels = ", ".join(f"`{n}`" for n in metric._labelnames)  # type: ignore[attr-defined]
-            lines.append(f"| `{name}` | {kind} | {labels} | {cell(metric._documentation)} |")  # type: ignore[attr-defined]
-    return "\n".join(lines) + "\n"
+    registry = CollectorRegistry()
+    declare(registry)
+    lines = [
+        "",
+        f"## {title}",
+        "",
+        "| metric | type | labels | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    # The library offers no public way to a metric's label names.
+    for metric in sorted(registry._collector_to_names, key=lambda c: c._name):
+        name = metric._name.replace("_SERVICE_", "_<service>_")
+        name += "_total" if metric._type == "counter" else ""
+        labels = ", ".join(f"`{n}`" for n in metric._labelnames)
+        lines.append(f"| `{name}` | {metric._type} | {labels} | {cell(metric._documentation)} |")
+    return lines
 
 
 def openapi_page() -> str:
@@ -155,7 +206,9 @@ def main() -> None:
             continue
         if "--check" in sys.argv:
             stale.append(name)
-            diff = difflib.unified_diff(old.splitlines(), fresh.splitlines(), name, "generated", lineterm="", n=1)
+            diff = difflib.unified_diff(
+                old.splitlines(), fresh.splitlines(), name, "generated", lineterm="", n=1
+            )
             print("\n".join(list(diff)[:20]))
         else:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from mailweir_delivery.attempt import Tools
 from mailweir_delivery.budget import ByteBudget
 from mailweir_delivery.dispatch import Dispatcher, Outside
 from mailweir_delivery.lanes import Lanes
-from mailweir_delivery.metrics import Metrics
+from mailweir_delivery.metrics import Metrics, declare
 from mailweir_delivery.policy.routing import Kind
 from mailweir_delivery.ports import Carrier, MailHosts
 from mailweir_delivery.service import Deliverer
@@ -44,7 +44,7 @@ async def main(rt: Runtime, settings: Settings) -> None:
             await config.first(settings.connect_seconds)
         except BusUnavailable as error:
             raise StartupError(str(error)) from error
-        with next_hops(hosts, contexts, Metrics(rt.registry, rt.clock)) as outside:
+        with next_hops(hosts, contexts, declare(rt.registry, rt.clock)) as outside:
             await _deliver(rt, settings, bus, config, outside)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from mailweir_core.clock import Clock
+from mailweir_core.clock import Clock, SystemClock
 from mailweir_delivery.policy.replies import Verdict
 
 WAYS = ("smtp", "lmtp", "maildir", "mx", "none")
@@ -122,3 +122,8 @@ def _plain(registry: CollectorRegistry) -> Callable[[str, str], Counter]:
 
 def _gauge(registry: CollectorRegistry, noun: str, text: str) -> Gauge:
     return Gauge(f"{PREFIX}_{noun}", text, registry=registry)
+
+
+def declare(registry: CollectorRegistry, clock: Clock | None = None) -> Metrics:
+    """Declare every metric of the service on a registry."""
+    return Metrics(registry, clock or SystemClock())
