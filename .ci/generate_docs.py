@@ -125,13 +125,9 @@ def settings_table(cls: type[BaseModel], names: set[str], prefix: str) -> list[s
     for name, field in cls.model_fields.items():
         if name not in names:
             continue
-        default = (
-            "required"
-            if field.is_required()
-            else f"`{field.default}`"
-            if field.default not in ("", None)
-            else ""
-        )
+        value = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        shown = f"`{value}`" if value not in ("", None) else ""
+        default = "required" if field.is_required() else shown
         lines.append(f"| `{prefix}{name.upper()}` | {default} | {cell(field.description or '')} |")
     return lines
 
