@@ -47,13 +47,15 @@ def main() -> None:
             serve(b"ready", times=1)
             time.sleep(60)
         case "settings":
-            sys.stderr.write("MAILWEIR_X: 'loud' is no level\n")
+            sys.stderr.write(
+                "MAILWEIR_Y: there is no such setting\nMAILWEIR_X: 'loud' is no level\n"
+            )
             sys.exit(2)
         case "start":
             sys.stderr.write("mailweir-x: cannot listen on 127.0.0.1:1\n")
             sys.exit(3)
         case "crash":
-            raise SystemExit(1)
+            raise ValueError("at last")
         case "silent":
             time.sleep(60)
 

@@ -113,7 +113,7 @@ async def test_wrong_settings_end_the_attempt_at_once_with_the_one_line(tmp_path
     assert failed is not None
     assert (failed.exit_code, failed.status.restarts) == (2, 0)
     assert failed.status.detail == "MAILWEIR_X: 'loud' is no level"
-    assert failed.last_words == ["MAILWEIR_X: 'loud' is no level"]
+    assert failed.reasons == ["MAILWEIR_Y: there is no such setting", failed.status.detail]
 
 
 @pytest.mark.parametrize(("how", "code"), [("start", 3), ("crash", 1)])
@@ -130,6 +130,9 @@ async def test_a_start_that_never_succeeds_is_given_up(
     assert stage.noted("stop") in ([], ["ingress"])
     if how == "start":
         assert failed.status.detail == "mailweir-x: cannot listen on 127.0.0.1:1"
+        assert failed.reasons == [failed.status.detail]
+    else:
+        assert failed.reasons == [f"exit code 1, see {tmp_path}/gateway.log: ValueError: at last"]
 
 
 async def test_a_degraded_process_serves_and_says_why(tmp_path: Path) -> None:

@@ -106,7 +106,8 @@ def product(
 
     `ready`: wait until it says so; raises TimeoutError with its output where it does not.
     """
-    log = data.with_name(f"{data.name}.out")
+    earlier = len(list(data.parent.glob(f"{data.name}.out.*")))
+    log = data.with_name(f"{data.name}.out.{earlier}")
     command = [str(PROGRAM), "up", "--plain", "--data", str(data), *_FREE_PORTS, *arguments]
     with child(command, log=log, environment=environment, grace_seconds=60) as process:
         made = Product(process, data, log)

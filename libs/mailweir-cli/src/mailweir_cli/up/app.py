@@ -171,9 +171,8 @@ class _Run:
     def _verdict(self, supervisor: Supervisor) -> int:
         if supervisor.failed is not None:
             child = supervisor.failed
-            words = child.last_words[-10:] or [f"exit code {child.exit_code}"]
             code = Exit.INVALID if child.exit_code == Exit.INVALID else Exit.UNAVAILABLE
-            raise CommandError(code, *(f"{child.spec.name}: {w}" for w in words))
+            raise CommandError(code, *(f"{child.spec.name}: {w}" for w in child.reasons))
         if supervisor.unclean:
             self._complain([f"had to be killed: {', '.join(supervisor.unclean)}"])
             return Exit.FAILED

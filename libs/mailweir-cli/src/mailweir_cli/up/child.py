@@ -89,6 +89,14 @@ class Child:
                     await self._stopping.wait()
         self._became(Phase.STOPPED, "")
 
+    @property
+    def reasons(self) -> list[str]:
+        """Return why it ended, for the admin: all it said of wrong settings, one line of anything else."""
+        if self.exit_code == EXIT_SETTINGS and self.last_words:
+            return self.last_words
+        said = "" if self.exit_code == EXIT_START else "".join(self.last_words[-1:])
+        return [": ".join(part for part in (self._obituary(), said) if part)]
+
     def _obituary(self) -> str:
         code = self.exit_code
         if code in (EXIT_SETTINGS, EXIT_START) and self.last_words:
