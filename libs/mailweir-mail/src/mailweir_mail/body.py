@@ -1,4 +1,8 @@
-"""Which parts a client shows and which it offers as attachments (RFC 8621 §4.1.4)."""
+"""Which parts a client shows and which it offers as attachments.
+
+The rule is RFC 8621 §4.1.4, with one difference: an image, sound or film is an attachment even where it is
+shown with the text, since a reader can save it and a filter wants to look at it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +12,7 @@ from .part import Part
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """The parts shown by a client without HTML, by one with HTML, and those offered beside."""
+    """The parts shown by a client without HTML, by one with HTML, and the files."""
 
     text: tuple[Part, ...]
     html: tuple[Part, ...]
@@ -62,7 +66,7 @@ def _sort(
                 lists.text.append(part)
             if in_html:
                 lists.html.append(part)
-            if _is_media(part.type) and not (in_text and in_html):
+            if _is_media(part.type):
                 lists.attachments.append(part)
     if kind == "alternative" and in_text and in_html:
         _balance(lists, texts, htmls)

@@ -6,8 +6,7 @@ interpret escapes, and each unknown name would stay in the registry's cache for 
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from .charset_guess import guess
 from .charset_labels import CODECS
@@ -18,17 +17,16 @@ _UNDECLARED: Final = frozenset(
     {"", "unknown", "unknown-8bit", "x-unknown", "x-user-defined", "binary", "ascii"}
 )
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_BROKEN_SHARE: Final = (
-    4  # at most one octet in four may be wrong, or the declared UTF-8 is another charset
-)
+_WIDE: Final = re.compile(
+    "[\x80-\ufffc]"
+)  # what valid sequences of UTF-8 gave; another charset gives few by chance
 _META: Final = re.compile(
     rb"""<meta[^>]{0,300}?charset\s{0,20}=\s{0,20}["']?\s{0,20}([\w.:-]{1,40})""", re.IGNORECASE
 )
 _META_WINDOW: Final = 2048  # octets; a browser looks at the first 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """Text, the codec it was read with, and what was wrong with it."""
 
     text: str
@@ -88,7 +86,7 @@ def _misdeclared(data: bytes, codec: str) -> Decoded:
         except UnicodeDecodeError:
             return _strict_or_replaced(data, codec)
     text = data.decode("utf-8", "replace")
-    if text.count("\ufffd") * _BROKEN_SHARE <= _count_high(data):
+    if len(_WIDE.findall(text)) * 2 >= text.count("\ufffd"):
         return Decoded(text, codec, (DefectKind.CHARSET_BROKEN,))
     found = _strict_or_replaced(data, guess(data))
     return Decoded(found.text, found.codec, (DefectKind.CHARSET_GUESSED, *found.defects))
@@ -120,10 +118,3 @@ def _replaced(data: bytes, codec: str) -> str:
         return data.decode(codec, "replace")
     except (UnicodeError, ValueError):  # a stateful codec may give up altogether
         return data.decode("cp1252", "replace")
-
-
-_HIGH: Final = bytes(range(0x80, 0x100))
-
-
-def _count_high(data: bytes) -> int:
-    return len(data) - len(data.translate(None, _HIGH))

@@ -16,7 +16,6 @@ HARD_LINE: Final = 998  # RFC 5322 §2.1.1: must not be exceeded, CRLF not count
 _FIELD: Final = re.compile(rb"[^\n]+(?:\n[ \t][^\n]*)*\n?")
 _SPACED_RECEIVED: Final = re.compile(rb"(?:^|\n)received[ \t]+:")
 _NAME: Final = re.compile(r"[!-9;-~]{1,76}")
-_FOLD: Final = re.compile(rb"\r?\n(?=[ \t])")
 _LINE_BREAKS: Final = re.compile(r"(?:[ \t]*[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])+[ \t]*")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _WORD: Final = re.compile(rb"[ \t]*[^ \t]+")
@@ -84,7 +83,10 @@ def first_header(raw: bytes, name: str) -> bytes | None:
 def unfold(value: bytes) -> bytes:
     """Take the line breaks of folding out of a field's value and trim it (RFC 5322 §2.2.3)."""
     value = value.strip(b" \t\r\n")
-    return _FOLD.sub(b"", value) if b"\n" in value else value
+    if b"\n" in value:
+        value = value.replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t")
+        value = value.replace(b"\n ", b" ").replace(b"\n\t", b"\t")
+    return value
 
 
 def without_headers(

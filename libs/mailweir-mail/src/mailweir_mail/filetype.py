@@ -1,19 +1,18 @@
 """What a file is by its content, whatever its name and declared type say.
 
-A table of the types that matter in mail, looked up by the first octets (a few microseconds), and behind it,
-for binary content that it does not know, the larger one of puremagic (about 0.3 ms).
+A table of the types that matter in mail, looked up by the first octets: a few microseconds. A general library
+(puremagic) behind it was measured and left out: 0.3 ms for each unknown file, and of 31 such files in 11,446
+real mails it told none.
 """
 
 import re
 from typing import Final
 
-import puremagic
-
 _HEAD: Final = 4096  # octets that are looked at for text formats
 _ZIP_WINDOW: Final = (
     65_536  # octets at both ends of a zip archive in which its file names are looked for
 )
-_MIN_CONFIDENCE: Final = 0.5  # of puremagic; below it the magic is a single octet or two
+_PDF_WINDOW: Final = 1024  # octets in which readers look for a PDF's head
 
 _OLE: Final = "application/x-ole-storage"
 _ZIP: Final = "application/zip"
@@ -116,6 +115,7 @@ _MARKUP_TYPES: Final = {
     b"job": "text/x-script",
     b"package": "text/x-script",
 }
+_PKCS7: Final = b"\x06\x09*\x86H\x86\xf7\r\x01\x07"  # the object identifier, 1.2.840.113549.1.7
 _BINARY: Final = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
 _SHORTCUT: Final = re.compile(rb"\[InternetShortcut\]\r?\n", re.IGNORECASE)
 
@@ -133,7 +133,9 @@ def detect(content: bytes) -> str:
         or head.translate(None, _BINARY) == head
     ):
         return _text(head)
-    return _by_puremagic(content)
+    if _PKCS7 in content[:32] and content.startswith(b"0"):
+        return "application/pkcs7-mime"
+    return "application/pdf" if b"%PDF-" in content[:_PDF_WINDOW] else ""
 
 
 def _refine(content: bytes, kind: str) -> str:
@@ -167,12 +169,3 @@ def _text(head: bytes) -> str:
     if head.lstrip().startswith(b"<?xml"):
         return "text/xml"
     return "application/x-url-shortcut" if _SHORTCUT.match(head) else "text/plain"
-
-
-def _by_puremagic(content: bytes) -> str:
-    try:
-        found = puremagic.magic_string(content)
-    except (puremagic.PureError, ValueError):
-        return ""
-    best = found[0] if found else None
-    return best.mime_type if best is not None and best.confidence >= _MIN_CONFIDENCE else ""

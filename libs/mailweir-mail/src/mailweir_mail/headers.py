@@ -10,12 +10,13 @@ from .edit import unfold
 from .limits import DEFAULT, ParseLimits
 from .words import decode_words, undecoded
 
-# A field, or a line that is none. White space before the name is possible in the very first line only,
-# since elsewhere it makes the line a continuation; before the colon it is obsolete syntax (RFC 5322 §4.5).
-_FIELD: Final = re.compile(rb"[ \t]*([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*\n?|[^\n]+\n?")
+# A field in two pieces (name with colon, value), or a line that is none. White space before the name is
+# possible in the very first line only, since elsewhere it makes the line a continuation; before the colon it
+# is obsolete syntax (RFC 5322 §4.5).
+_FIELD: Final = re.compile(rb"([ \t]*[!-9;-~]+[ \t]*:)([^\n]*(?:\n[ \t][^\n]*)*\n?)|([^\n]+\n?)")
 _MBOX: Final = (b"From ", b">From ")
-_PLAUSIBLE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_.-]*[ \t]*:(?:[ \t\r\n]|\Z)")
-_COLON: Final = 0x3A
+_PLAUSIBLE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_.-]*[ \t]*:\Z")
+_BLANKS: Final = b" \t"
 _set = object.__setattr__
 
 
@@ -48,7 +49,12 @@ class Header(NamedTuple):
     @property
     def text(self) -> str:
         """Return the value as it reads: unfolded, encoded words decoded. Decoded anew at each access."""
-        return decode_words(self._bounded).text
+        value = self._bounded
+        if value.isascii() and b"=?" not in value:
+            value = value.strip(b" \t\r\n")
+            if b"\n" not in value:
+                return value.decode("ascii")
+        return decode_words(value).text
 
     @property
     def undecoded(self) -> str:
@@ -69,12 +75,16 @@ class Header(NamedTuple):
 
 
 class _Split(NamedTuple):
-    fields: tuple[Header, ...]
+    """Fields as name with colon and value, where each begins, and at which places each name occurs."""
+
+    fields: list[tuple[bytes, bytes, bytes]]
+    offsets: list[int]
+    places: dict[bytes, list[int]]
     defects: tuple[Defect, ...]
     junk_at: int | None
 
 
-class Headers(Frozen, Sequence[Header]):
+class Headers(Frozen):
     """The fields of one header section, in order. Names compare without regard to case."""
 
     __slots__ = ("_base", "_limits", "raw")
@@ -98,7 +108,7 @@ class Headers(Frozen, Sequence[Header]):
 
     def __iter__(self) -> Iterator[Header]:
         """Go through the fields in order."""
-        return iter(self._split.fields)
+        return map(self._header, range(len(self._split.fields)))
 
     @overload
     def __getitem__(self, index: int) -> Header: ...
@@ -107,25 +117,35 @@ class Headers(Frozen, Sequence[Header]):
 
     def __getitem__(self, index: int | slice) -> Header | Sequence[Header]:
         """Return a field by position."""
-        return self._split.fields[index]
+        places = range(len(self._split.fields))
+        if isinstance(index, slice):
+            return [self._header(place) for place in places[index]]
+        return self._header(places[index])
 
     def __contains__(self, name: object) -> bool:
         """Say whether there is a field of that name."""
-        return isinstance(name, str) and name.lower() in self._index
+        return isinstance(name, str) and _key(name) in self._split.places
 
     def first(self, name: str) -> Header | None:
         """Return the first field of that name, or None."""
-        found = self._index.get(name.lower())
-        return found[0] if found else None
+        found = self._split.places.get(_key(name))
+        return self._header(found[0]) if found else None
 
     def all(self, name: str) -> tuple[Header, ...]:
         """Return every field of that name, in order."""
-        return tuple(self._index.get(name.lower(), ()))
+        return tuple(map(self._header, self._split.places.get(_key(name), ())))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the decoded text of the first field of that name, or the default."""
         found = self.first(name)
         return default if found is None else found.text
+
+    def _header(self, place: int) -> Header:
+        """Make the field at a place; most are never asked for."""
+        split = self._split
+        head, value, _ = split.fields[place]
+        name = head[:-1].strip(_BLANKS).decode("ascii")
+        return Header(name, head + value, split.offsets[place], len(head), self._limits.field_bytes)
 
     @property
     def junk_at(self) -> int | None:
@@ -138,40 +158,77 @@ class Headers(Frozen, Sequence[Header]):
     @lazy
     def defects(self) -> tuple[Defect, ...]:
         """Return what is wrong with the section's shape and with each field."""
-        return (*self._split.defects, *(defect for field in self for defect in field.defects))
+        found, most = self._split.defects, self._limits.field_bytes
+        if self.raw.isascii() and b"=?" not in self.raw and len(self.raw) <= most:
+            return found
+        suspects = (
+            place
+            for place, (_, value, _) in enumerate(self._split.fields)
+            if b"=?" in value or len(value) > most or not value.isascii()
+        )
+        return (*found, *(defect for place in suspects for defect in self._header(place).defects))
 
     @lazy
     def _split(self) -> _Split:
         return _split(self.raw, self._base, self._limits)
 
-    @lazy
-    def _index(self) -> dict[str, list[Header]]:
-        index: dict[str, list[Header]] = {}
-        for field in self._split.fields:
-            index.setdefault(field[0].lower(), []).append(field)
-        return index
+
+def _key(name: str) -> bytes:
+    return name.lower().encode("ascii", "replace")
 
 
 def _split(raw: bytes, base: int, limits: ParseLimits) -> _Split:
     block, defects = _bounded(raw, limits)
-    fields: list[Header] = []
+    fields: list[tuple[bytes, bytes, bytes]] = []
+    offsets: list[int] = []
+    places: dict[bytes, list[int]] = {}
     junk: list[int] = []
-    most = limits.field_bytes
-    for found in _FIELD.finditer(block):
-        field, name = found.group(0, 1)
-        start = found.start()
-        if name is None:
-            junk.append(start)
+    at = 0
+    for field in _FIELD.findall(block):
+        head, value, other = field
+        if other:
+            junk.append(at)
+            at += len(other)
             continue
-        end = found.end(1)
-        value_at = (end if block[end] == _COLON else block.index(b":", end)) + 1 - start
-        fields.append(Header(name.decode("ascii"), field, base + start, value_at, most))
+        key = head[:-1].strip(_BLANKS).lower()
+        places.setdefault(key, []).append(len(fields))
+        fields.append(field)
+        offsets.append(base + at)
+        at += len(head) + len(value)
     if b"\0" in block:
         defects.append(Defect(DefectKind.NUL, "header"))
-    junk_at = _judge_junk(block, base, junk, fields, defects) if junk else None
-    if junk_at is not None:
-        fields = [field for field in fields if field.offset < base + junk_at]
-    return _Split(tuple(fields), tuple(defects), junk_at)
+    if not junk:
+        return _Split(fields, offsets, places, tuple(defects), None)
+    last = max(
+        (at for at, field in zip(offsets, fields, strict=True) if _plausible(field)), default=-1
+    )
+    junk_at = _judge_junk(block, junk, last - base, defects)
+    return _without_body(_Split(fields, offsets, places, tuple(defects), junk_at), base)
+
+
+def _plausible(field: tuple[bytes, bytes, bytes]) -> bool:
+    """Say whether this is a field by intention, not a line of text such as `http://…`."""
+    return _PLAUSIBLE.match(field[0]) is not None and field[1][:1] in (
+        b"",
+        b" ",
+        b"\t",
+        b"\r",
+        b"\n",
+    )
+
+
+def _without_body(split: _Split, base: int) -> _Split:
+    """Take out what looks like fields but lies behind the header's end."""
+    if split.junk_at is None:
+        return split
+    end = base + split.junk_at
+    kept = [number for number, at in enumerate(split.offsets) if at < end]
+    places = {key: [n for n in found if n < len(kept)] for key, found in split.places.items()}
+    return split._replace(
+        fields=split.fields[: len(kept)],
+        offsets=split.offsets[: len(kept)],
+        places={key: found for key, found in places.items() if found},
+    )
 
 
 def _bounded(raw: bytes, limits: ParseLimits) -> tuple[bytes, list[Defect]]:
@@ -190,9 +247,7 @@ def _bounded(raw: bytes, limits: ParseLimits) -> tuple[bytes, list[Defect]]:
     return raw, defects
 
 
-def _judge_junk(
-    block: bytes, base: int, junk: list[int], fields: list[Header], defects: list[Defect]
-) -> int | None:
+def _judge_junk(block: bytes, junk: list[int], last: int, defects: list[Defect]) -> int | None:
     """Say where the body begins if these lines mean that the empty line before it is missing.
 
     Lines that are no fields, with fields after them, are a broken header; with none after them, a body.
@@ -203,7 +258,6 @@ def _judge_junk(
     if not junk:
         return None
     defects.append(Defect(DefectKind.HEADER_JUNK, "header", f"{len(junk)} lines"))
-    last = next((f.offset - base for f in reversed(fields) if _PLAUSIBLE.match(f.raw)), -1)
     body = next((at for at in junk if at > last), None)
     if body is not None:
         defects.append(Defect(DefectKind.HEADER_SEPARATOR, "header"))

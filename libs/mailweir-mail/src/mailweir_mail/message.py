@@ -175,7 +175,7 @@ class Message(Frozen):
 
     @property
     def attachments(self) -> tuple[Part, ...]:
-        """Return all other parts (RFC 8621 §4.1.4 `attachments`); embedded messages count as one each."""
+        """Return all other parts, and media that are shown inline; embedded messages count as one each."""
         return self._bodies.attachments
 
     @lazy
@@ -201,6 +201,11 @@ class Message(Frozen):
         for part in shown:
             seen.update(dict.fromkeys(_links(part, self.limits.links)))
         return tuple(seen)
+
+    @property
+    def tree_defects(self) -> tuple[Defect, ...]:
+        """Return what is wrong with the part tree alone; no part is decoded for it."""
+        return self._tree.defects
 
     @lazy
     def defects(self) -> tuple[Defect, ...]:
@@ -237,4 +242,4 @@ def _ids(text: str) -> tuple[str, ...]:
     """Cut at brackets; an id without them is taken as it stands."""
     found = [piece.partition(">")[0].strip() for piece in text.split("<", _MESSAGE_IDS)[1:]]
     ids = tuple(item for item in found[:_MESSAGE_IDS] if item)
-    return ids or tuple(text.split()[:_MESSAGE_IDS])
+    return ids if "<" in text else tuple(text.split()[:_MESSAGE_IDS])

@@ -9,6 +9,7 @@ from .words import decode_text_words
 
 _TYPE: Final = re.compile(r"\s*([^\s;/=\"(]+)\s*(?:/\s*([^\s;=\"(]*))?")
 _COMMENT: Final = re.compile(r"\((?:[^()\\]|\\.)*\)?", re.DOTALL)
+_BEFORE_PARAMS: Final = re.compile(r"[^;=\"]*")
 _NAME: Final = re.compile(r"[;\s]*([^\s=;\"]+)\s*(=?)\s*")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
 # A bare value runs to the semicolon, since file names with spaces come unquoted, unless a `name=` follows.
@@ -51,8 +52,9 @@ class Value:
 def parse_value(text: str, most: int) -> Value:
     """Parse an unfolded value with at most `most` parameters; never raises. Nothing readable gives `""`."""
     if "(" in text:
-        head, semicolon, rest = text.partition(";")
-        text = _COMMENT.sub("", head) + semicolon + rest
+        head = _BEFORE_PARAMS.match(text)
+        end = head.end() if head else 0
+        text = _COMMENT.sub("", text[:end]) + text[end:]
     found = _TYPE.match(text)
     if found is None or "=" in text[found.end() : found.end() + 1]:
         return _with_params("", text, 0, most)

@@ -173,6 +173,8 @@ class Part(Frozen):
     def defects(self) -> tuple[Defect, ...]:
         """Return what is wrong with header and content; the tree's own defects are the message's."""
         kinds: list[DefectKind] = list(self.decoded.defects)
+        if self.encoding == "quoted-printable" and transfer.has_bad_escape(self.raw_body):
+            kinds.append(DefectKind.QUOTED_PRINTABLE)
         if self.is_text:
             kinds.extend(self.decoded_text.defects)
             if b"\0" in self.content and "utf-16" not in self.decoded_text.codec:

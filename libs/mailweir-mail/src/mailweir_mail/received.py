@@ -9,7 +9,8 @@ from mailweir_core.net import Address, parse_ip
 
 from .dates import parse_date
 
-_WORDS: Final = re.compile(r"\(|\)|[^\s()]+")
+_COMMENT: Final = re.compile(r"\(([^()]*)\)")
+_PARENTHESIS: Final = re.compile(r"[()]")
 _IP: Final = re.compile(
     r"(?:\[|(?<![\w.]))(?:[Ii][Pp][Vv]6:)?"
     r"((?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,41})\]?(?![\w.-]*\w)"
@@ -18,6 +19,7 @@ _HELO: Final = re.compile(r"\b[HhEe][EeHh][Ll][Oo][ =]([^\s()\]]+)")
 _NAME: Final = re.compile(r"[\w.-]{1,255}")
 _NO_NAMES: Final = frozenset({"unknown", "unverified", "helo", "ehlo"})
 _CLAUSES: Final = frozenset({"from", "by", "via", "with", "id", "for"})
+_LONGEST_CLAUSE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def parse_received(text: str) -> Hop:
     if not semicolon:
         body, date = text, ""
     clauses, comments = _clauses(body)
+    if "from" not in clauses:
+        _take_local(clauses, comments)
     from_name = _bare(clauses.get("from", ""))
     from_comments = comments.get("from", [])
     rdns, ip = _peer(from_name, from_comments)
@@ -67,32 +71,54 @@ def parse_received(text: str) -> Hop:
 
 def _clauses(body: str) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return the first word after each keyword, and the comments that follow it."""
+    pieces = _COMMENT.split(body)  # outside, comment, outside, …
+    if any("(" in piece or ")" in piece for piece in pieces[::2]):
+        pieces = _cut_nested(body)
     values: dict[str, str] = {}
     comments: dict[str, list[str]] = {}
-    key, depth, inside = "", 0, [""]
-    for found in _WORDS.finditer(body):
-        word = found[0]
-        if word == "(":
-            inside = inside if depth else []
-            depth += 1
-        elif word == ")" and depth:
-            depth -= 1
-            if not depth:
-                comments.setdefault(key, []).append(" ".join(inside))
-        elif depth:
-            inside.append(word)
-        elif word.lower() in _CLAUSES and word.lower() not in values:
-            key = word.lower()
-            values[key] = ""
-        elif key and not values[key] and word != ")":
-            values[key] = word
-        elif key == "from" and word[0] == "[":
-            comments.setdefault(key, []).append(word)  # `from name [ip]`, without parentheses
+    key = ""
+    for number, piece in enumerate(pieces):
+        if number % 2:
+            comments.setdefault(key, []).append(piece)
+            continue
+        for word in piece.split():
+            name = word.lower() if len(word) <= _LONGEST_CLAUSE else ""
+            if name in _CLAUSES and name not in values:
+                key = name
+                values[key] = ""
+            elif key and not values[key]:
+                values[key] = word
+            elif key == "from" and word[0] == "[":
+                comments.setdefault(key, []).append(word)  # `from name [ip]`, without parentheses
     return values, comments
+
+
+def _cut_nested(body: str) -> list[str]:
+    """Cut like `_COMMENT.split`, with comments inside comments; an open one runs to the end."""
+    pieces, depth, start = [], 0, 0
+    for found in _PARENTHESIS.finditer(body):
+        deeper = depth + (1 if found[0] == "(" else -1 if depth else 0)
+        if not depth or not deeper:
+            pieces.append(body[start : found.start()])
+            start = found.end()
+        if not depth and not deeper:
+            pieces.append("")  # a closing one alone counts as an empty comment
+        depth = deeper
+    return [*pieces, body[start:]]
+
+
+def _take_local(clauses: dict[str, str], comments: dict[str, list[str]]) -> None:
+    """Sendmail and others put the client of a local submission into a comment: `(from user@localhost)`."""
+    words = (comments.get("") or [""])[0].split()
+    if len(words) > 1 and words[0].lower() == "from":
+        clauses["from"] = words[1]
+        comments["from"] = [" ".join(words[2:])]
 
 
 def _bare(word: str) -> str:
     word = word.rstrip(",;")
+    if word[:1] == "[" and "]:" in word:
+        word = word[: word.index("]:") + 1]  # a port after a literal
     if word[:1] in "<[" and word[-1:] in ">]":
         word = word[1:-1]
     return word

@@ -2,8 +2,7 @@
 
 import binascii
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from .defects import DefectKind
 
@@ -17,8 +16,7 @@ _BAD_ESCAPE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
 _UU_BEGIN: Final = re.compile(rb"(?:\A|\n)begin(?:-base64)? [0-7]{3,4} [^\n]*\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Octets:
+class Octets(NamedTuple):
     """Decoded octets and what was wrong with the encoding."""
 
     data: bytes
@@ -52,7 +50,11 @@ def decode_base64(data: bytes) -> Octets:
             return Octets(_unpadded(clean[:end]), (DefectKind.BASE64,))
     pieces = clean.split(b"=", _PADDED_ENDS)[:_PADDED_ENDS]
     unwanted = bytes(set(foreign))
-    letters = (piece.translate(None, unwanted) for piece in pieces if piece)
+    letters = [piece.translate(None, unwanted) for piece in pieces if piece]
+    if len(letters) > 1 and not clean.endswith(b"="):
+        letters[-1] = letters[-1][
+            : len(letters[-1]) // 4 * 4
+        ]  # a rest after the padding, without its own
     return Octets(b"".join(map(_unpadded, letters)), (DefectKind.BASE64,))
 
 
@@ -70,9 +72,12 @@ def decode_quoted_printable(data: bytes) -> Octets:
         data = _SPACED_SOFT.sub(b"=", data)
     if b"=\r" in data and data.count(b"=\r") != data.count(b"=\r\n"):
         data = _BARE_CR.sub(b"=\r\n", data)  # the C decoder would drop the rest of the line
-    # Of the escapes that are none, the usual one alone is looked for: it costs more than the decoding.
-    bad = (DefectKind.QUOTED_PRINTABLE,) if _BAD_ESCAPE.search(data) else ()
-    return Octets(binascii.a2b_qp(data), bad)
+    return Octets(binascii.a2b_qp(data))
+
+
+def has_bad_escape(data: bytes) -> bool:
+    """Say whether quoted-printable has an escape that is none; apart, as it costs more than decoding."""
+    return _BAD_ESCAPE.search(data) is not None
 
 
 def decode_uu(data: bytes) -> Octets:

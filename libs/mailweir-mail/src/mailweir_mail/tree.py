@@ -134,13 +134,15 @@ class _Builder:
             owner.epilogue_start = min(hit.end + 1, len(self._raw))
             self._forget(owner, hit.level)
             return owner.epilogue_start
+        if hit.end + 1 >= len(self._raw):
+            return len(self._raw)  # a delimiter with nothing after it begins no part
         default = _EMBEDDED if owner.type == "multipart/digest" else _PLAIN
         number = (
             f"{owner.number}.{len(owner.children) + 1}"
             if owner.number
             else str(len(owner.children) + 1)
         )
-        return self._enter(min(hit.end + 1, len(self._raw)), number, default)
+        return self._enter(hit.end + 1, number, default)
 
     def _line_end_before(self, start: int) -> int:
         """Return where the content before a delimiter line ends: its line break belongs to the delimiter."""

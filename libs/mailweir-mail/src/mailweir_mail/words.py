@@ -6,19 +6,17 @@ Linear in the length: each search goes forward only, and what is found once is n
 import binascii
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from . import charset
 from .defects import DefectKind
 
 _FOLD: Final = re.compile(r"[ \t]*\r?\n[ \t]*")
-_RAW_FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]*")
 _MAX_LABEL: Final = 64  # of "charset*language"; longer is no charset
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]")
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """A decoded value and what was wrong with it."""
 
     text: str
@@ -31,11 +29,6 @@ class _Word:
     end: int
     label: str
     data: bytes
-
-
-def unfold_text(text: str) -> str:
-    """Join folded lines with one space, as a client shows them, and trim."""
-    return (_FOLD.sub(" ", text) if "\n" in text else text).strip(" \t\r")
 
 
 def decode_words(value: bytes) -> Words:
@@ -51,7 +44,7 @@ def undecoded(value: bytes) -> Words:
     """Return a value unfolded, as characters, encoded words left alone: what a structure is parsed from."""
     value = value.strip(b" \t\r\n")
     if b"\n" in value:
-        value = _RAW_FOLD.sub(b" ", value)
+        value = b" ".join([line.strip(b" \t\r") for line in value.split(b"\n")])
     if value.isascii():
         return Words(value.decode("ascii"))
     return Words(*decode_8bit(value))
@@ -118,7 +111,7 @@ def _find(text: str) -> tuple[list[_Word], bool]:
         if again >= 0 and _head(text, again) is not None:
             start, broken = again, True  # the word before it has no end
             continue
-        words.append(_Word(start, close + 2, label, _octets(text[begin:close], encoding)))
+        words.append(_Word(start, close + 2, label, _octets(text[begin:close], encoding, label)))
         start = text.find("=?", close + 2)
     return words, broken
 
@@ -134,11 +127,21 @@ def _head(text: str, start: int) -> tuple[str, str, int] | None:
     return label.lower(), text[mark + 1].lower(), mark + 3
 
 
-def _octets(encoded: str, encoding: str) -> bytes:
-    data = encoded.encode("utf-8", "replace")
+def _octets(encoded: str, encoding: str, label: str) -> bytes:
+    data = _unencoded(encoded, label)
     if encoding == "q":
         return binascii.a2b_qp(data.replace(b"_", b" "), header=False)
     letters = _NOT_BASE64.sub(b"", data)
     if len(letters) % 4 == 1:
         letters = letters[:-1]
     return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+
+
+def _unencoded(encoded: str, label: str) -> bytes:
+    """Return an encoded text's octets; characters that are not encoded go into the word's charset."""
+    if not encoded.isascii() and (codec := charset.find_codec(label)):
+        try:
+            return encoded.encode(codec)
+        except (UnicodeEncodeError, ValueError):
+            return encoded.encode("utf-8", "replace")
+    return encoded.encode("utf-8", "replace")
