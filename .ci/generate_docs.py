@@ -1,4 +1,4 @@
-"""Generate docs/policy.md, docs/settings.md, docs/metrics.md and docs/openapi.json from the code.
+"""Generate docs/{policy,settings,metrics,licences}.md and docs/openapi.json from the code.
 
 With --check: fail where a committed file differs. Each page is built by one function below.
 """
@@ -8,9 +8,12 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,11 +187,55 @@ def openapi_page() -> str:
     return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def licence(package: str) -> str:
+    """Return a package's licence in few words."""
+    meta = metadata(package)
+    classifiers = [c for c in meta.get_all("Classifier", []) if c.startswith("License ::")]
+    stated = meta.get("License-Expression") or (meta.get("License") or "").strip()
+    if stated and len(stated) < 60:
+        return stated
+    return ", ".join(c.rpartition(" :: ")[2] for c in classifiers) or "see the package"
+
+
+def needed(wanted: Requirement, seen: dict[str, set[str]], root: str) -> None:
+    """Collect what a requirement brings at run time into `seen`: name to the parts that need it."""
+    for line in requires(wanted.name) or ():
+        found = Requirement(line)
+        extras = ({"extra": extra} for extra in ("", *wanted.extras))
+        if found.marker and not any(found.marker.evaluate(extra) for extra in extras):
+            continue
+        name = canonicalize_name(found.name)
+        try:
+            metadata(name)
+        except PackageNotFoundError:  # for another platform
+            continue
+        known = seen.setdefault(name, set())
+        if root not in known or found.extras:
+            known.add(root)
+            needed(found, seen, root)
+
+
+def licences_page() -> str:
+    """Return the page of what an installation is made of."""
+    seen: dict[str, set[str]] = {}
+    for part in (*SERVICES, "cli"):
+        needed(Requirement(f"mailweir-{part}"), seen, part)
+    lines = [
+        "# Licences", "", NOTE.strip(), "",
+        "Mailweir is under Apache-2.0. What an installation brings along, without tools for development:",
+        "", "| package | licence | needed by |", "| --- | --- | --- |",
+    ]  # fmt: skip
+    foreign = sorted(n for n in seen if not n.startswith("mailweir"))
+    lines += [f"| {n} | {licence(n)} | {', '.join(sorted(seen[n]))} |" for n in foreign]
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/policy.md": policy_page,
     "docs/settings.md": settings_page,
     "docs/metrics.md": metrics_page,
     "docs/openapi.json": openapi_page,
+    "docs/licences.md": licences_page,
 }
 
 
