@@ -29,7 +29,7 @@ from mailweir_testkit.nats import NatsServer, connected_bus, running_server
 
 # the test's messages are old by the wall clock
 KEEP_ALL = Policy(quarantine=QuarantinePolicy(keep_days=3650, keep_records_days=3650))
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 
 class Process:
@@ -91,7 +91,7 @@ async def quarantine(
 
 
 async def until(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(RpcFailed):  # not up yet, or just dead
                 if await check():

@@ -28,7 +28,13 @@ MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 Say = Callable[[str], object]
 
 
-async def admin_key(keys: Keys, path: Path, clock: Clock, say: Say = sys.stdout.write) -> None:
+def say_aloud(text: str) -> None:
+    """Write to standard output at once, also where that is a file or a pipe."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+async def admin_key(keys: Keys, path: Path, clock: Clock, say: Say = say_aloud) -> None:
     """See to it that there is an admin key: the file's, the one that is known, or a new one.
 
     A key that lies in the file is the admin key, whatever was before: so it may come from a secret that is
@@ -60,7 +66,7 @@ async def first_policy(bus: Bus, file: Path | None, clock: Clock) -> str:
 
 
 async def demo_account(
-    bus: Bus, accounts: Accounts, path: Path | None, say: Say = sys.stdout.write
+    bus: Bus, accounts: Accounts, path: Path | None, say: Say = say_aloud
 ) -> None:
     """Make the demo account before the first policy is in force; later it is the admin's affair.
 

@@ -189,7 +189,11 @@ class BoundBody:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body, None where the client is gone; raises Problem."""
-        declared = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # RFC 9112 §6.3: of two who stand in a row, each may believe another of the two.
+            raise Problem(400, "two lengths were given", headers={"Connection": "close"})
+        declared = headers.get("content-length", "0")
         if not declared.isdigit() or int(declared[:20]) > self._most:
             raise self._too_large()
         pieces, size, more = [], 0, True
