@@ -11,6 +11,7 @@ from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_SHIFTS: Final = tuple(range(120, -1, -10))
 ULID_LENGTH: Final = 26
 
 
@@ -18,7 +19,7 @@ def new_ulid(now: float, randbits: Callable[[int], int] = secrets.randbits) -> s
     """Return a ULID for `now` (seconds since the epoch): sortable by time, 80 random bits."""
     value = (int(now * 1000) << 80) | randbits(80)
     # 130 bits in 13 pairs of characters: half the steps of one character at a time.
-    return "".join(_PAIRS[(value >> shift) & 0x3FF] for shift in range(120, -1, -10))
+    return "".join([_PAIRS[(value >> shift) & 0x3FF] for shift in _SHIFTS])
 
 
 def message_ref(session_id: str, number: int) -> str:

@@ -49,7 +49,7 @@ class NetworkSet:
 
     def __contains__(self, address: object) -> bool:
         """Say whether an address lies in one of the networks."""
-        if not isinstance(address, IPv4Address | IPv6Address):
+        if not self._by_prefix or not isinstance(address, IPv4Address | IPv6Address):
             return False
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped  # the same client by another notation

@@ -124,6 +124,7 @@ async def build(
         accounts=accounts,
         keeper=keeper,
         metrics=metrics,
+        log=get_logger("mailweir_ingress.session").bind(),
         pause=asyncio.sleep,
     )
     doors = {listener: Door(listener, tls, house) for listener in Listener}

@@ -3,16 +3,9 @@
 from typing import Final
 
 from mailweir_core.outcome import Outcome, Status
-from mailweir_ingress.metrics import Metrics
 
 CHECKS: Final = ("reputation", "greylist", "ratelimit")
 """In the order a session meets them."""
 
 ABSENT: Final = tuple(Outcome(name, Status.SKIPPED, detail="not deployed") for name in CHECKS)
 """What they say of every message while their services are not there: skipped, as the policy declares."""
-
-
-def count_all(outcomes: tuple[Outcome, ...], metrics: Metrics) -> None:
-    """Count outcomes by check and status."""
-    for outcome in outcomes:
-        metrics.checks.labels(outcome.check, outcome.status).inc()

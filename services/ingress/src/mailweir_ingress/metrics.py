@@ -1,9 +1,13 @@
-"""What the ingress counts. Every series is there, at zero, from the start."""
+"""What the ingress counts. Every series is there, at zero, from the start.
 
-from collections.abc import Iterable
+Series are held by their labels: looking a series up through the client library costs more than counting.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from itertools import product
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -15,7 +19,6 @@ from mailweir_core.record import Listener
 SECONDS_BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 8.0, 30.0,
 )  # fmt: skip
-REPLY_CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 CHECKS: Final = ("reputation", "greylist", "ratelimit", "scoring", "callout")
 
 
@@ -49,44 +52,40 @@ class Login(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-_TIMED: Final = (Phase.DATA, Phase.SCORE, Phase.STORE)
-_REFUSING: Final = (Phase.CONNECT, Phase.HELO, Phase.AUTH, Phase.MAIL, Phase.RCPT, Phase.DATA)
+REFUSING: Final = (Phase.CONNECT, Phase.HELO, Phase.AUTH, Phase.MAIL, Phase.RCPT, Phase.DATA)
+TIMED: Final = (Phase.DATA, Phase.SCORE, Phase.STORE)
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The metrics, ready to be counted."""
+    """The series, by their labels."""
 
-    sessions_open: Gauge
-    sessions: Counter
-    messages: Counter
-    refusals: Counter
-    replies: Counter
+    sessions_open: Mapping[str, Gauge]
+    sessions: Mapping[tuple[str, str], Counter]
+    messages: Mapping[tuple[str, str], Counter]
+    refusals: Mapping[tuple[str, str], Counter]
+    replies: Mapping[int, Counter]
+    """By the reply code's first digit."""
     received_bytes: Counter
     memory: Gauge
-    checks: Counter
-    seconds: Histogram
-    logins: Counter
+    checks: Mapping[tuple[str, str], Counter]
+    seconds: Mapping[str, Histogram]
+    logins: Mapping[str, Counter]
     events_dropped: Counter
     handshakes_failed: Counter
 
-    def prepare(self) -> None:
-        """Close the label sets."""
-        for listener in Listener:
-            self.sessions_open.labels(listener)
-            _touch(self.sessions, ((listener, ending) for ending in Ending))
-        _touch(self.messages, ((action, reason) for action in Action for reason in Reason))
-        _touch(self.refusals, ((phase, reason) for phase in _REFUSING for reason in Reason))
-        _touch(self.replies, ((kind,) for kind in REPLY_CLASSES))
-        _touch(self.checks, ((check, status) for check in CHECKS for status in Status))
-        for phase in _TIMED:
-            self.seconds.labels(phase)
-        _touch(self.logins, ((login,) for login in Login))
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 
 
-def _touch(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:
-    for values in labels:
-        counter.labels(*values)
+def _by_one(metric: M, values: Iterable[str]) -> Mapping[str, M]:
+    return {value: metric.labels(value) for value in values}
+
+
+def _by_two(
+    metric: Counter, first: Iterable[str], second: Iterable[str]
+) -> Mapping[tuple[str, str], Counter]:
+    return {pair: metric.labels(*pair) for pair in product(first, second)}
 
 
 def declare(registry: CollectorRegistry) -> Metrics:
@@ -98,31 +97,37 @@ def declare(registry: CollectorRegistry) -> Metrics:
     def gauge(name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"mailweir_ingress_{name}", text, labels, registry=registry)
 
-    metrics = Metrics(
-        sessions_open=gauge("sessions_open", "SMTP sessions open now.", "listener"),
-        sessions=counter("sessions", "SMTP sessions that ended, by how.", "listener", "ending"),
-        messages=counter(
-            "messages", "Messages whose data came, by what became of them.", "action", "reason"
-        ),
-        refusals=counter(
-            "refusals", "Refusals, by phase of the session and reason.", "phase", "reason"
-        ),
-        replies=counter("replies", "SMTP replies, by first digit.", "class"),
+    sessions_open = gauge("sessions_open", "SMTP sessions open now.", "listener")
+    sessions = counter("sessions", "SMTP sessions that ended, by how.", "listener", "ending")
+    messages = counter(
+        "messages", "Messages whose data came, by what became of them.", "action", "reason"
+    )
+    refusals = counter(
+        "refusals", "Refusals, by phase of the session and reason.", "phase", "reason"
+    )
+    replies = counter("replies", "SMTP replies, by first digit.", "class")
+    checks = counter("checks", "Checks asked or skipped, by how they ended.", "check", "status")
+    logins = counter("logins", "AUTH commands, by how they ended.", "outcome")
+    seconds = Histogram(
+        "mailweir_ingress_phase_seconds",
+        "Time of a part of a message's way.",
+        ("phase",),
+        buckets=SECONDS_BUCKETS,
+        registry=registry,
+    )
+    return Metrics(
+        sessions_open=_by_one(sessions_open, Listener),
+        sessions=_by_two(sessions, Listener, Ending),
+        messages=_by_two(messages, Action, Reason),
+        refusals=_by_two(refusals, REFUSING, Reason),
+        replies={digit: replies.labels(f"{digit}xx") for digit in (2, 3, 4, 5)},
         received_bytes=counter("received_bytes", "Message data read."),
         memory=gauge("memory_reserved_bytes", "Memory reserved for message data."),
-        checks=counter("checks", "Checks asked or skipped, by how they ended.", "check", "status"),
-        seconds=Histogram(
-            "mailweir_ingress_phase_seconds",
-            "Time of a part of a message's way.",
-            ("phase",),
-            buckets=SECONDS_BUCKETS,
-            registry=registry,
-        ),
-        logins=counter("logins", "AUTH commands, by how they ended.", "outcome"),
+        checks=_by_two(checks, CHECKS, Status),
+        seconds=_by_one(seconds, TIMED),
+        logins=_by_one(logins, Login),
         events_dropped=counter(
             "events_dropped", "Records of refusals that could not be published."
         ),
         handshakes_failed=counter("tls_handshakes_failed", "TLS handshakes that failed."),
     )
-    metrics.prepare()
-    return metrics

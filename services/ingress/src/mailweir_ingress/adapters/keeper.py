@@ -16,6 +16,7 @@ from mailweir_runtime.bus.topology import (
     hold_subject,
     judged_subject,
 )
+from mailweir_runtime.convert import envelope_to_proto
 from mailweir_runtime.logs import get_logger
 
 MAX_NOTES: Final = 5000
@@ -41,11 +42,12 @@ class BusKeeper:
         ref = record.envelope.ref
         hold = record.decision.action is Action.HOLD
         subject = (hold_subject if hold else deliver_subject)(self._shard, ref)
-        mail = queued(record)
+        envelope = envelope_to_proto(record.envelope)
+        mail = queued(record, envelope)
         try:
             await self._put_content(mail, content, ref)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._publish_record(record))
+                both.create_task(self._publish_record(record, envelope))
                 await self._bus.publish(subject, mail.SerializeToString(), msg_id=ref)
         except BusError as error:
             raise _not_kept(error) from error
@@ -83,7 +85,7 @@ class BusKeeper:
 
     async def _write_one(self, note: Record) -> None:
         try:
-            await self._publish_record(note)
+            await self._publish_record(note, envelope_to_proto(note.envelope))
         except BusError as error:
             self._metrics.events_dropped.inc()
             _log.warning("record_dropped", ref=note.envelope.ref, detail=str(error)[:200])
@@ -97,9 +99,9 @@ class BusKeeper:
             common_pb2.BodyRef(key=stored.key, bytes=stored.bytes, sha256=stored.sha256)
         )
 
-    async def _publish_record(self, record: Record) -> None:
+    async def _publish_record(self, record: Record, envelope: common_pb2.Envelope) -> None:
         ref = record.envelope.ref
-        payload = judged(record, self._version).SerializeToString()
+        payload = judged(record, envelope, self._version).SerializeToString()
         # A message that could not be stored may have a record already that says it was.
         kind = "judged-deferred" if record.decision.action is Action.DEFER else "judged"
         await self._bus.publish(judged_subject(self._shard, ref), payload, msg_id=f"{kind}-{ref}")

@@ -65,7 +65,7 @@ class SmtpProbe:
             del self._asking[key]
             future.set_result(answer)
         status = {Existence.YES: Status.OK, Existence.NO: Status.HIT}.get(answer, Status.TEMPERROR)
-        self._metrics.checks.labels(CALLOUT, status).inc()
+        self._metrics.checks[CALLOUT, status].inc()
         return answer
 
     async def _ask(self, recipient: EnvelopeAddress, rules: Rules) -> Existence:

@@ -19,10 +19,12 @@ _MARKS: Final = (b"x-spam-", b"x-mailweir-", b"authentication-results")
 def look_at(content: bytes, *, bare_newline: bool, line_lengths: bool) -> Shape:
     """Return the shape of a message with CRLF line ends; the longest line only where it is asked for."""
     block = header_block(content)
+    lower = block.lower()
     return Shape(
         bytes=len(content),
         header_lines=block.count(b"\n"),
         hops=count_received(block),
+        claims=any(mark in lower for mark in _MARKS),
         longest_line=max(map(len, content.split(b"\r\n"))) if line_lengths else 0,
         bare_newline=bare_newline,
     )
@@ -30,11 +32,6 @@ def look_at(content: bytes, *, bare_newline: bool, line_lengths: bool) -> Shape:
 
 def cleaned(content: bytes, hostname: str) -> bytes:
     """Return a message without the fields that only we may set (RFC 8601 §5)."""
-    block = header_block(content).lower()
-    if not any(
-        mark in block for mark in _MARKS
-    ):  # nearly always, and it spares the split into fields
-        return content
     return without_headers(content, prefixes=OUR_PREFIXES, matching=claims_authserv_id(hostname))
 
 

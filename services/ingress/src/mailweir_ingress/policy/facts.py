@@ -48,11 +48,15 @@ class MailFacts:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a message looks like from outside. `longest_line` is 0 where nobody asked for it."""
+    """What a message looks like from outside. `longest_line` is 0 where nobody asked for it.
+
+    `claims`: it may have fields that only we may set; where it is False, it has none.
+    """
 
     bytes: int
     header_lines: int
     hops: int
+    claims: bool = False
     longest_line: int = 0
     bare_newline: bool = False
 

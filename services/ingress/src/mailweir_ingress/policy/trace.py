@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from mailweir_core.net import parse_ip
@@ -17,7 +18,8 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.:_@\[\] -]")
 _MAX_NAME: Final = 100
 
 
-def rfc5322_date(timestamp: float) -> str:
+@lru_cache(maxsize=64)
+def rfc5322_date(timestamp: int) -> str:
     """Return `timestamp` (seconds since the epoch) as a date of RFC 5322 §3.3, in UTC."""
     at = datetime.fromtimestamp(timestamp, UTC)
     return (
@@ -42,7 +44,7 @@ def received(envelope: Envelope, hostname: str) -> bytes:
         lines.append(f"\t(using {session.tls_version} with cipher {session.tls_cipher})")
     how = protocol(session, smtputf8=envelope.smtputf8)
     lines.append(f"\tby {hostname} (Mailweir) with {how} id {envelope.ref}")
-    date = rfc5322_date(envelope.received_at)
+    date = rfc5322_date(int(envelope.received_at))
     if len(envelope.recipients) == 1:
         lines.append(f"\tfor <{envelope.recipients[0]}>; {date}")
     else:

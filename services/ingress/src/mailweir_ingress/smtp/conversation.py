@@ -70,7 +70,6 @@ class Conversation:
         self.client_ip = ""
         self.client_port = 0
         self.proxy_ip = ""
-        self.own_ip = ""
         self.trusted = False
         self.helo = ""
         self.esmtp = False
@@ -200,7 +199,7 @@ class Conversation:
 
     def count_refusal(self, phase: Phase, decision: Decision) -> None:
         """Count a refusal."""
-        self.house.metrics.refusals.labels(phase, decision.reason).inc()
+        self.house.metrics.refusals[phase, decision.reason].inc()
 
     def envelope(self, transaction: Transaction | None, *, received_at: float) -> Envelope:
         """Return the envelope as far as it is known."""

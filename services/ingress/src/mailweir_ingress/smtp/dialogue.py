@@ -22,7 +22,6 @@ from mailweir_ingress.smtp.preface import open_session
 from mailweir_ingress.smtp.proxy import SIGNATURE, V1_MARK
 from mailweir_ingress.smtp.verbs_basic import BYE, Answer
 from mailweir_ingress.smtp.wire import Connection, SessionOver
-from mailweir_runtime.logs import get_logger
 
 _UNKNOWN: Final = reject(Reason.BAD_SYNTAX, 500, "5.5.2", "There is no such command")
 _UNREADABLE: Final = reject(Reason.BAD_SYNTAX, 500, "5.5.2", "That is no command line")
@@ -72,8 +71,6 @@ _TURNED_AWAY: Final = frozenset(
 # Waiting until the client has read its reply would keep what there is too little of.
 _AT_ONCE: Final = frozenset({Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.SHUTTING_DOWN})
 
-_log = get_logger(__name__)
-
 
 async def serve(link: Connection, door: Door) -> None:
     """Run one session to its end. Raises nothing but cancellation."""
@@ -81,15 +78,15 @@ async def serve(link: Connection, door: Door) -> None:
     sessions, metrics = door.house.sessions, door.house.metrics
     ending = Ending.CRASHED
     sessions.enter(talk)
-    metrics.sessions_open.labels(door.listener).inc()
+    metrics.sessions_open[door.listener].inc()
     try:
         ending = await _run(talk)
-    except Exception:  # noqa: BLE001 - one session's crash is no reason to end the others
-        _log.exception("session_crashed", ref=talk.id)
+    except Exception:
+        door.house.log.exception("session_crashed", ref=talk.id)
     finally:
         sessions.leave(talk)
-        metrics.sessions_open.labels(door.listener).dec()
-        metrics.sessions.labels(door.listener, ending).inc()
+        metrics.sessions_open[door.listener].dec()
+        metrics.sessions[door.listener, ending].inc()
         _account(talk, ending)
 
 
@@ -147,27 +144,18 @@ async def _obey(talk: Conversation, line: bytes) -> None:
         return
     if verb in _JUNK:
         _count_junk(talk)
-    answer = await _guarded(run, talk, argument)
+    try:
+        answer = await run(talk, argument)
+    except SessionOver:
+        raise
+    except Exception:
+        talk.house.log.exception("command_crashed", ref=talk.ref)
+        # Nobody knows whether what comes next is a command or the rest of a message: the session ends.
+        answer = _CRASHED
     if isinstance(answer, Decision):
         talk.answer(answer)
     elif answer is not None:
         talk.say(answer)
-
-
-async def _guarded(
-    run: Callable[[Conversation, str], Awaitable[Answer]], talk: Conversation, argument: str
-) -> Answer:
-    """Run a verb; a fault of ours is a temporary refusal that says nothing of our insides.
-
-    The session ends with it: nobody knows whether what comes next is a command or the rest of a message.
-    """
-    try:
-        return await run(talk, argument)
-    except SessionOver:
-        raise
-    except Exception:  # noqa: BLE001 - logged; the client learns that it may come again
-        _log.exception("command_crashed", ref=talk.ref)
-        return _CRASHED
 
 
 def _not_a_verb(talk: Conversation, verb: bytes, line: bytes) -> Decision:
@@ -178,7 +166,7 @@ def _not_a_verb(talk: Conversation, verb: bytes, line: bytes) -> Decision:
         line == b"\r\n" and talk.link.input.pending.startswith(rest_of_v2)
     ):
         talk.count_refusal(Phase.CONNECT, _PROXY)
-        _log.warning("proxy_header_from_stranger", ref=talk.id, client_ip=talk.client_ip)
+        talk.house.log.warning("proxy_header_from_stranger", ref=talk.id, client_ip=talk.client_ip)
         return _PROXY
     return _UNKNOWN
 
@@ -205,8 +193,8 @@ def _account(talk: Conversation, ending: Ending) -> None:
     """Count replies and write the session's one line."""
     for digit, count in enumerate(talk.replies):
         if count:
-            talk.house.metrics.replies.labels(f"{digit}xx").inc(count)
-    _log.info(
+            talk.house.metrics.replies[digit].inc(count)
+    talk.house.log.info(
         "session_ended",
         ref=talk.id,
         listener=talk.door.listener,

@@ -4,6 +4,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from structlog.typing import FilteringBoundLogger
+
 from mailweir_core.clock import Clock
 from mailweir_core.decision import Decision
 from mailweir_core.record import Envelope, Listener
@@ -42,6 +44,7 @@ class House:
     accounts: Accounts
     keeper: Keeper
     metrics: Metrics
+    log: FilteringBoundLogger
     pause: Callable[[float], Awaitable[None]]
     """Waits that many seconds."""
 

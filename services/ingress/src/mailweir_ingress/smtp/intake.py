@@ -41,7 +41,7 @@ async def read_message(
     finally:
         talk.house.metrics.received_bytes.inc(reader.received)
     seconds = talk.house.clock.monotonic() - started
-    talk.house.metrics.seconds.labels(Phase.DATA).observe(seconds)
+    talk.house.metrics.seconds[Phase.DATA].observe(seconds)
     talk.link.input.give_back(reader.rest)
     if reader.state is DataState.TOO_BIG:
         return TOO_BIG

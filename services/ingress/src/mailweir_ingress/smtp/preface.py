@@ -19,7 +19,6 @@ PROXY_SECONDS: Final = 5.0
 async def open_session(talk: Conversation) -> Decision:
     """Find out who the client is; returns the decision whose reply is the banner."""
     peer_ip, peer_port = talk.link.peer
-    talk.own_ip = talk.link.own[0]
     if parse_ip(peer_ip) in talk.rules.proxies:
         header = await _read_proxy(talk)
         if header is None:

@@ -7,14 +7,12 @@ from typing import Final, Protocol
 
 from mailweir_core.clock import Clock
 from mailweir_core.decision import Decision
-from mailweir_core.net import Address, Network, client_network
+from mailweir_core.net import Address, client_network
 from mailweir_ingress.policy.phases import SHUTTING_DOWN
 from mailweir_ingress.policy.rules import Rules
 from mailweir_ingress.smtp.pulse import Pulse
 
 SWEEP_SECONDS: Final = 0.5
-
-Client = Address | Network
 
 
 class Member(Protocol):
@@ -46,8 +44,8 @@ class Sessions:
         """Take limits from `rules` each time, since the policy may change."""
         self._rules = rules
         self._clock = clock
-        self._members: dict[Member, Client | None] = {}
-        self._by_client: Counter[Client] = Counter()
+        self._members: dict[Member, str] = {}
+        self._by_client: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = False
@@ -58,7 +56,7 @@ class Sessions:
 
     def enter(self, member: Member) -> None:
         """Count a session that has begun."""
-        self._members[member] = None
+        self._members[member] = ""
         self._idle.clear()
 
     def count_client(self, member: Member, client: Address | None) -> int:
@@ -73,7 +71,7 @@ class Sessions:
     def leave(self, member: Member) -> None:
         """Forget a session that has ended."""
         key = self._members.pop(member)
-        if key is not None:
+        if key:
             self._by_client[key] -= 1
             if not self._by_client[key]:
                 del self._by_client[key]
@@ -116,6 +114,6 @@ class Sessions:
             member.cut()
 
 
-def client_key(address: Address) -> Client:
+def client_key(address: Address) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 that one IPv6 subscriber has."""
-    return address if address.version == 4 else client_network(address)
+    return str(address if address.version == 4 else client_network(address))

@@ -101,12 +101,12 @@ async def _check(talk: Conversation, claimed: Credentials) -> Decision:
     try:
         account = await talk.house.accounts.login(claimed.login, claimed.password)
     except AccountsUnavailable:
-        metrics.logins.labels(Login.UNAVAILABLE).inc()
+        metrics.logins[Login.UNAVAILABLE].inc()
         return _UNAVAILABLE
     if account is None:
-        metrics.logins.labels(Login.BAD).inc()
+        metrics.logins[Login.BAD].inc()
         return await _failed(talk)
-    metrics.logins.labels(Login.GOOD).inc()
+    metrics.logins[Login.GOOD].inc()
     return _welcome(talk, account)
 
 

@@ -10,6 +10,8 @@ from mailweir_ingress.policy.phases import on_helo, reject
 from mailweir_ingress.smtp.conversation import Conversation
 from mailweir_ingress.smtp.wire import SessionOver
 
+_ADDRESS_BEGINS: Final = tuple("[0123456789")
+
 Answer = Decision | bytes | None
 """What a verb leads to: a decision, reply lines as they are, or nothing because all is said."""
 
@@ -51,7 +53,8 @@ def _greet(talk: Conversation, name: str, *, esmtp: bool) -> Answer:
     facts = HeloFacts(
         name=name,
         client_ip=talk.client_ip,
-        own_ip=talk.own_ip,
+        # asking the kernel is only worth it for a name that could be an address
+        own_ip=talk.link.own[0] if name[:1] in _ADDRESS_BEGINS else "",
         known=talk.trusted or talk.is_submission,
     )
     decision = on_helo(facts, talk.rules)

@@ -177,6 +177,10 @@ class Connection(SMTP):
             if self._pipe is not None:
                 self._pipe.close()
 
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        self.input.feed_data(data)
+
     def connection_lost(self, error: Exception | None) -> None:
         """End the input; the session's task goes on until it asks for more."""
         if self._timeout_handle is not None:
