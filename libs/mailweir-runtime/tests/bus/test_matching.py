@@ -32,6 +32,11 @@ from mailweir_runtime.bus.topology import (
         ("a.>", "a.b.c", True),
         ("a.>", "a", False),
         (">", "a", True),
+        ("a.*", "a.*", True),
+        ("a.*", "a.>", False),
+        ("a.>", "a.*.c", True),
+        ("a.b.>", "a.*.c", False),
+        ("a.*.>", "a.b.>", True),
     ],
 )
 def test_matches(pattern: str, subject: str, fits: bool) -> None:

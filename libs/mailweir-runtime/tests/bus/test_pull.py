@@ -26,6 +26,7 @@ SPEC = ConsumerSpec("probe", JUDGED, "mailweir.*.judged.v1.>", ack_wait_seconds=
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pull_module, "RETRY_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(pull_module, "RETRY_MOST_SECONDS", 0.05)
     monkeypatch.setattr(pull_module, "OUTAGE_FIRST_SECONDS", 0.01)
 
 
@@ -96,7 +97,7 @@ async def fill(bus: MemoryBus, *payloads: bytes) -> None:
 
 async def lag_is(bus: MemoryBus, wanted: int, spec: ConsumerSpec = SPEC) -> None:
     consumer = await bus.consumer(spec)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while await consumer.lag() != wanted:
             await asyncio.sleep(0.005)
 
@@ -158,7 +159,7 @@ async def test_an_outage_never_parks(bus: MemoryBus, handler: Handler, outage: E
     handler.failures[b"a"] = outage
     await fill(bus, b"a")
     async with pulling(bus, handler):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while len(handler.seen) < 5:
                 await asyncio.sleep(0.005)
         handler.failures.clear()
@@ -187,7 +188,7 @@ async def test_without_a_limit_nothing_is_parked(bus: MemoryBus, handler: Handle
     handler.failures[b"x"] = ValueError("again")
     await bus.publish(deliver_subject("s0", "a"), b"x")
     async with pulling(bus, handler, DELIVERER):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while len(handler.seen) < 4:
                 await asyncio.sleep(0.005)
         handler.failures.clear()
@@ -279,6 +280,7 @@ async def test_the_lag_is_shown(bus: MemoryBus, handler: Handler) -> None:
 
 def test_delays_double_up_to_a_limit_and_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pull_module, "RETRY_FIRST_SECONDS", 1.0)
+    monkeypatch.setattr(pull_module, "RETRY_MOST_SECONDS", 300.0)
     assert [retry_delay(attempt, 0.5) for attempt in (1, 2, 3, 4)] == [1.0, 2.0, 4.0, 8.0]
     assert retry_delay(1000, 0.5) == 300.0
     assert retry_delay(1, 0.0) == 0.75

@@ -74,6 +74,14 @@ def test_subjects_are_added_and_kept() -> None:
     assert config["subjects"] == ["mailweir.*.old.>", "mailweir.*.mail.>"]
 
 
+def test_subjects_that_would_overlap_are_joined() -> None:
+    wanted = stream_config(MAIL, 1)
+    narrow = widened({**wanted, "subjects": ["mailweir.s0.mail.deliver.v1.*"]}, wanted)
+    assert narrow["subjects"] == ["mailweir.*.mail.>"]
+    wide = widened({**wanted, "subjects": ["mailweir.>"]}, wanted)
+    assert wide["subjects"] == ["mailweir.>"]
+
+
 @pytest.mark.parametrize(
     ("field", "found", "result"),
     [

@@ -12,13 +12,16 @@ MAX_KEY_CHARACTERS: Final = 1024
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """Say whether a subject fits a pattern with `*` (one token) and a final `>` (one or more)."""
+    """Say whether a subject fits a pattern with `*` (one token) and a final `>` (one or more).
+
+    `subject` may be a pattern too: then whether the first takes whatever the second does.
+    """
     wanted = pattern.split(".")
     given = subject.split(".")
     for index, part in enumerate(wanted):
         if part == ">":
             return len(given) > index
-        if index >= len(given) or part not in ("*", given[index]):
+        if index >= len(given) or given[index] == ">" or part not in ("*", given[index]):
             return False
     return len(wanted) == len(given)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mailweir_runtime.bus import nats_api
+from mailweir_runtime.bus.matching import matches
 from mailweir_runtime.bus.nats_link import Link
 from mailweir_runtime.bus.topology import (
     BODIES,
@@ -178,7 +179,9 @@ def widened(found: Mapping[str, Any], wanted: Config) -> Config:
 
 
 def _union(found: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    return [*found, *(subject for subject in wanted if subject not in found)]
+    """Return both, without what another one takes already: a stream's subjects must not overlap."""
+    kept = [s for s in found if s in wanted or not any(matches(w, s) for w in wanted)]
+    return kept + [w for w in wanted if not any(matches(s, w) for s in kept)]
 
 
 def _wider(found: int, wanted: int) -> int:
