@@ -59,11 +59,16 @@ class Lane:
 class Lanes:
     """All lanes of the process."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Begin with none."""
         self._clock = clock
+        self._patience = patience_seconds
         self._lanes: OrderedDict[Hashable, Lane] = OrderedDict()
         self._stopping = False
+
+    def __len__(self) -> int:
+        """Return how many destinations are remembered."""
+        return len(self._lanes)
 
     async def enter(self, destination: Hashable, limit: int) -> Lane | PutBack | Suspended:
         """Return a place in the destination's lane, to be left again, or why there is none.
@@ -83,7 +88,7 @@ class Lanes:
     def leave(self, lane: Lane, seconds: float, limit: int) -> None:
         """Give a place back after a transaction of so many seconds that says nothing against a host."""
         lane.window = after_success(lane.window, limit)
-        if seconds < PATIENCE_SECONDS:
+        if seconds < self._patience:
             lane.slow = False
         self._release(lane, limit)
 
@@ -133,7 +138,7 @@ class Lanes:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.waiting.append(place)
         try:
-            await asyncio.wait((place,), timeout=PATIENCE_SECONDS)
+            await asyncio.wait((place,), timeout=self._patience)
         except asyncio.CancelledError:
             self._give_up(lane, place)
             raise

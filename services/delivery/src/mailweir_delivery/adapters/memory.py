@@ -1,6 +1,7 @@
 """Ports in memory, for tests and dry runs: a next hop that keeps what it gets, and a DNS of a dictionary."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailweir_delivery.policy.mx import MxAnswer, NoDomain
@@ -20,17 +21,24 @@ class Delivered:
 
 @dataclass(slots=True)
 class MemoryCarrier:
-    """Keeps what it gets. `answers` maps recipients to another ending than delivery, until taken out."""
+    """Keeps what it gets. `answers`: recipients that end otherwise; `hold`: nothing ends before it is set.
+
+    `held_hosts` names the hosts that `hold` is for; none means all.
+    """
 
     mails: list[Delivered] = field(default_factory=list)
     answers: dict[str, Ending] = field(default_factory=dict)
-    before: Callable[[Parcel, Hop], None] = lambda _parcel, _hop: None
+    hold: asyncio.Event | None = None
+    held_hosts: Collection[str] = ()
+    before: Callable[[Parcel, Hop], object] = lambda _parcel, _hop: None
 
     async def deliver(
         self, parcel: Parcel, recipients: Sequence[str], leg: Leg
     ) -> Mapping[str, Ending]:
         """Return how it ended for each recipient."""
         self.before(parcel, leg.hop)
+        if self.hold is not None and (not self.held_hosts or leg.hop.host in self.held_hosts):
+            await self.hold.wait()
         return {recipient: self._take(parcel, recipient, leg.hop) for recipient in recipients}
 
     def _take(self, parcel: Parcel, recipient: str, hop: Hop) -> Ending:
@@ -51,3 +59,14 @@ class MemoryMailHosts:
         """Return who takes the mail of a domain."""
         self.asked.append(domain)
         return self.answers.get(domain, NoDomain())
+
+
+@dataclass(slots=True)
+class MemoryLate:
+    """Late answers from a dictionary, each taken once."""
+
+    known: dict[tuple[str, int], Mapping[str, Ending]] = field(default_factory=dict)
+
+    def take(self, key: tuple[str, int]) -> Mapping[str, Ending]:
+        """Return what is known of a message's recipients."""
+        return self.known.pop(key, {})

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
-from zlib import crc32
 
 from mailweir_core.net import parse_ip
 from mailweir_delivery.policy.replies import Ending, deferred, failed
@@ -100,8 +100,8 @@ def _better(hosts: Iterable[Exchanger], own_name: str) -> tuple[Exchanger, ...]:
     return tuple(h for h in every if not ours or h.preference < min(ours))
 
 
-def _shuffle(name: str, ref: str) -> int:
-    return crc32(f"{ref}.{name}".encode())
+def _shuffle(name: str, ref: str) -> bytes:
+    return blake2b(f"{ref}.{name}".encode(), digest_size=8).digest()
 
 
 def _unreachable(
