@@ -98,6 +98,18 @@ async def test_a_name_answers_with_a_code(how: Misbehaviour, rcode: dns.rcode.Rc
     assert even.answer
 
 
+async def test_one_type_alone_goes_wrong() -> None:
+    async with dns_server({"example.org": ZONE}) as server:
+        server.misbehave("mx1.example.org", Misbehaviour.NXDOMAIN, kind="A")
+        resolver = resolver_for(server)
+        with pytest.raises(dns.resolver.NXDOMAIN):
+            await resolver.resolve("mx1.example.org", "A")
+        with pytest.raises(dns.resolver.NoAnswer):
+            await resolver.resolve("mx1.example.org", "AAAA")
+        server.behave("mx1.example.org", kind="A")
+        assert (await resolver.resolve("mx1.example.org", "A"))[0].address == "127.0.0.1"
+
+
 async def test_a_name_that_never_answers() -> None:
     query = dns.message.make_query("example.org", "MX")
     async with dns_server({"example.org": ZONE}) as server:

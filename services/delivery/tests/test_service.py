@@ -104,8 +104,7 @@ class Office:
 
     async def take(self, most: int = 100) -> Sequence[MemoryMessage]:
         consumer = await self.bus.consumer(DELIVERER)
-        messages = await consumer.fetch(most, 0)
-        return [message for message in messages if isinstance(message, MemoryMessage)]
+        return await consumer.fetch(most, 0)
 
     async def work(self) -> int:
         """Handle everything that is due; returns how much that was."""

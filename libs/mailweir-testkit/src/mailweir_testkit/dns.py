@@ -54,7 +54,7 @@ class DnsServer:
     over_tcp: int = 0
     _streams: set[asyncio.StreamWriter] = field(default_factory=set)
     _zones: dict[dns.name.Name, dns.zone.Zone] = field(default_factory=dict)
-    _odd: dict[str, tuple[Misbehaviour, float]] = field(default_factory=dict)
+    _odd: dict[tuple[str, str], tuple[Misbehaviour, float]] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -67,13 +67,15 @@ class DnsServer:
         head = "" if "SOA" in text.upper().split() else _SOA
         self._zones[name] = dns.zone.from_text(head + text, origin=name, relativize=False)
 
-    def misbehave(self, name: str, how: Misbehaviour, seconds: float = 0.0) -> None:
-        """Let questions about a name (all types) go wrong until `behave`."""
-        self._odd[_plain(name)] = (how, seconds)
+    def misbehave(
+        self, name: str, how: Misbehaviour, seconds: float = 0.0, *, kind: str = ""
+    ) -> None:
+        """Let questions about a name go wrong until `behave`; `kind`: of one type only."""
+        self._odd[(_plain(name), kind)] = (how, seconds)
 
-    def behave(self, name: str) -> None:
+    def behave(self, name: str, *, kind: str = "") -> None:
         """Answer a name from the zones again."""
-        self._odd.pop(_plain(name), None)
+        self._odd.pop((_plain(name), kind), None)
 
     def asked(self, name: str, kind: str) -> int:
         """Return how often a question came."""
@@ -89,15 +91,19 @@ class DnsServer:
             return None
         question = query.question[0]
         name = _plain(question.name.to_text())
-        self.questions.append((name, dns.rdatatype.to_text(question.rdtype)))
+        kind = dns.rdatatype.to_text(question.rdtype)
+        self.questions.append((name, kind))
         self.over_tcp += tcp
-        how, seconds = self._odd.get(name, (None, 0.0))
+        how, seconds = self._how(name, kind)
         if how is Misbehaviour.TIMEOUT:
             return None
         if how is Misbehaviour.DELAY:
             await asyncio.sleep(seconds)
         response = self._response(query, how)
         return _wire(query, response, tcp=tcp, cut=how is Misbehaviour.TRUNCATE and not tcp)
+
+    def _how(self, name: str, kind: str) -> tuple[Misbehaviour | None, float]:
+        return self._odd.get((name, kind)) or self._odd.get((name, "")) or (None, 0.0)
 
     def _response(
         self, query: dns.message.Message, how: Misbehaviour | None
