@@ -10,19 +10,21 @@ from pathlib import Path
 
 import postfix
 
-from mailweir_testkit.product import product
+from mailweir_testkit.processes import cpu_seconds
+from mailweir_testkit.product import Product, product
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """A started contender. `pid`: the process whose CPU time, with all below it, is counted.
 
-    `delivers`: whether what it takes arrives at the sink.
+    `delivers`: whether what it takes arrives at the sink. `parts`: CPU seconds so far by process name.
     """
 
     port: int
     pid: int
     delivers: bool = True
+    parts: Callable[[], dict[str, float]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,12 @@ def with_postfix(folder: Path, sink: int) -> Iterator[Running]:
         yield Running(port, pid)
 
 
+def parts_of(running: Product) -> dict[str, float]:
+    """Return the CPU seconds of each process of the product, the supervisor's own as `up`."""
+    found = {name: cpu_seconds(process.pid) for name, process in running.processes().items()}
+    return {**found, "up": cpu_seconds(running.process.pid) - sum(found.values())}
+
+
 def mailweir(*assignments: str) -> Callable[[Path, int], AbstractContextManager[Running]]:
     """Return a starter of the product with policy fields set."""
 
@@ -64,7 +72,8 @@ def mailweir(*assignments: str) -> Callable[[Path, int], AbstractContextManager[
         options = [f"--set={assignment}" for assignment in assignments]
         hop = f"--next-hop=smtp://127.0.0.1:{sink}"
         with product(folder / "data", "--no-samples", hop, *options) as running:
-            yield Running(running.address("smtp")[1], running.process.pid)
+            port = running.address("smtp")[1]
+            yield Running(port, running.process.pid, parts=lambda: parts_of(running))
 
     return start
 

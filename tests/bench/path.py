@@ -1,11 +1,11 @@
 """The cost of a message over the whole path, beside aiosmtpd doing nothing and Postfix doing the same.
 
-    python tests/bench/path.py [--json] [--seconds N] [--only WORD]
+    python tests/bench/path.py [--json] [--scale N] [--only WORD]
 
 Messages per CPU second: user and system time of all processes of a contender together, from /proc, until the
 last message has arrived at the sink; that of sender and sink is not counted. Every contender gets the same
 bytes, one connection per message (`smtp-source` where it is installed, else our own load client), ten at a
-time, and hands them on to the same sink. Postfix and Mailweir both have a message on disk before they say 250.
+time, and hands them on to the same sink. Postfix and Mailweir have a message on disk before they say 250.
 Ratios are of one run on one machine; absolute figures of shared machines say little.
 """
 
@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from contenders import Contender, Running, contenders
 
@@ -28,6 +29,7 @@ from mailweir_testkit.processes import cpu_seconds
 
 SIZES = {4_000: 600, 40_000: 400, 400_000: 80}
 """Bytes of a message to how many are sent."""
+Measured = dict[str, Any]
 WARM_UP = 30
 CONNECTIONS = 10
 SETTLE_SECONDS = 60.0
@@ -70,17 +72,15 @@ def send(port: int, size: int, count: int, folder: Path) -> None:
     else:
         command = [sys.executable, "-m", "mailweir_testkit.load", "--port", str(port)]
         command += ["--size", str(size), "--count", str(count), "--connections", str(CONNECTIONS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"the sender failed: {done.stdout} {done.stderr}")
 
 
-def measure(
-    running: Running, target: Sink, size: int, count: int, folder: Path
-) -> dict[str, float]:
-    """Send and return messages per CPU second and per second."""
+def measure(running: Running, target: Sink, size: int, count: int, folder: Path) -> Measured:
+    """Send and return messages per CPU second, per second, and the CPU milliseconds of each process."""
     expected = target.count() + count
-    cpu, begin = cpu_seconds(running.pid), time.monotonic()
+    cpu, parts, begin = cpu_seconds(running.pid), running.parts(), time.monotonic()
     send(running.port, size, count, folder)
     taken = time.monotonic() - begin
     while running.delivers and target.count() < expected:
@@ -96,10 +96,14 @@ def measure(
         "per_cpu_second": round(count / max(used, 0.001), 1),
         "taken_per_second": round(count / taken, 1),
         "delivered_per_second": round(count / arrived, 1),
+        "milliseconds": {
+            name: round((now - parts.get(name, 0.0)) / count * 1000, 2)
+            for name, now in running.parts().items()
+        },
     }
 
 
-def run(contender: Contender, scale: float) -> dict[int, dict[str, float]]:
+def run(contender: Contender, scale: float) -> dict[int, Measured]:
     """Start a contender and measure it at every size."""
     with tempfile.TemporaryDirectory(prefix="mailweir-bench-") as name:
         folder = Path(name)
@@ -113,7 +117,7 @@ def run(contender: Contender, scale: float) -> dict[int, dict[str, float]]:
             return found
 
 
-def show(results: dict[str, dict[int, dict[str, float]]], skipped: dict[str, str]) -> None:
+def show(results: dict[str, dict[int, Measured]], skipped: dict[str, str]) -> None:
     """Print a table of messages per CPU second and of the ratios to the first contender that ran."""
     sizes = list(SIZES)
     print(f"{'messages per CPU second':32}" + "".join(f"{f'{s // 1000} kB':>22}" for s in sizes))
@@ -130,6 +134,13 @@ def show(results: dict[str, dict[int, dict[str, float]]], skipped: dict[str, str
     for name, by_size in results.items():
         rates = "".join(f"{by_size[s]['delivered_per_second']:>15.0f}/s     " for s in sizes)
         print(f"{name:32}{rates}")
+    print("\nCPU milliseconds a message, by process:")
+    for name, by_size in results.items():
+        for size in sizes:
+            parts = sorted(by_size[size]["milliseconds"].items(), key=lambda item: -item[1])
+            if parts:
+                spent = ", ".join(f"{part} {ms:.2f}" for part, ms in parts)
+                print(f"{name:32}{f'{size // 1000} kB':>8}  {spent}")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -255,6 +255,18 @@ class TestGoingOn:
         assert ended == ["ingress", "scoring", "delivery", "quarantine", "gateway", "nats"]
         assert not (made.data / "up.json").exists()
 
+    def test_a_second_ctrl_c_does_not_wait(self, tmp_path: Path) -> None:
+        with product(tmp_path / "data", "--no-samples") as made:
+            frozen = made.processes()["delivery"]
+            frozen.suspend()
+            made.process.send_signal(signal.SIGINT)
+            wait_until(lambda: "ingress stopped" in made.output, 20, "the beginning of the drain")
+            assert made.process.poll() is None
+            made.process.send_signal(signal.SIGINT)
+            assert made.process.wait(10) == 1
+            assert not alive(frozen)
+        assert "ended by force" in made.output
+
     def test_a_service_that_is_killed_comes_back(self, running: Product) -> None:
         before = running.processes()["scoring"]
         before.kill()

@@ -1,8 +1,8 @@
 """The doctor names what is wrong, with a remedy, and is silent about what is not."""
 
 import json
-import os
 import socket
+import threading
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -112,15 +112,16 @@ def test_a_port_in_use_is_named_where_nothing_of_ours_runs(tmp_path: Path) -> No
 )
 def test_a_running_port_must_greet(greeting: bytes, health: Health) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        child = os.fork()
-        if child == 0:
+
+        def greet() -> None:
             connection, _ = server.accept()
-            connection.sendall(greeting)
-            connection.close()
-            os._exit(0)
-        finding = running.check_smtp("smtp", HostPort("0.0.0.0", port))
-        os.waitpid(child, 0)
+            with connection:
+                connection.sendall(greeting)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        finding = running.check_smtp("smtp", HostPort("0.0.0.0", server.getsockname()[1]))
+        thread.join()
     assert finding.health is health
 
 

@@ -167,6 +167,7 @@ async def test_kill_ends_everything_at_once(tmp_path: Path) -> None:
     async with running(tmp_path, gateway="stubborn", ingress="stubborn") as stage:
         pids = [(await stage.until(n, Phase.READY)).pid for n in ("gateway", "ingress")]
         stage.supervisor.kill()
+    assert stage.supervisor.killed
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 

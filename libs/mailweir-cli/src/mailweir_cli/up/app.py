@@ -173,6 +173,9 @@ class _Run:
             child = supervisor.failed
             code = Exit.INVALID if child.exit_code == Exit.INVALID else Exit.UNAVAILABLE
             raise CommandError(code, *(f"{child.spec.name}: {w}" for w in child.reasons))
+        if supervisor.killed:
+            self._complain(["ended by force; what was taken is on disk"])
+            return Exit.FAILED
         if supervisor.unclean:
             self._complain([f"had to be killed: {', '.join(supervisor.unclean)}"])
             return Exit.FAILED

@@ -31,6 +31,7 @@ class Supervisor:
         self.stopping = asyncio.Event()
         self.failed: Child | None = None
         self.unclean: list[str] = []
+        self.killed = False
         self._tell = changed
         self._moved = asyncio.Event()
         self._children = [
@@ -105,6 +106,7 @@ class Supervisor:
 
     def kill(self) -> None:
         """End everything at once."""
+        self.killed = True
         self.stopping.set()
         for child in self._children:
             child.kill()
