@@ -51,7 +51,7 @@ class BusMetrics:
             registry=registry,
         )
         self.connected = Gauge(
-            "mailweir_bus_connected_info", "1 while the broker answers.", registry=registry
+            "mailweir_bus_open_connections", "1 while the broker answers.", registry=registry
         )
         self.reconnects = _plain(registry, "reconnects", "Connections made after the first one.")
         self.disconnects = _plain(registry, "disconnects", "Connections that broke.")

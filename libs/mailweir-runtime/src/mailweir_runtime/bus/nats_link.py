@@ -150,7 +150,10 @@ class Link:
     async def send(self, subject: str, payload: bytes, *, seconds: float) -> None:
         """Send without an answer; raises BusUnavailable when there is no wire in time."""
         wire = await self.wire(seconds)
-        wire.send(subject, payload)
+        try:
+            wire.send(subject, payload)
+        except WireLost as error:
+            raise BusUnavailable("the connection broke") from error
 
     def send_now(self, subject: str, payload: bytes) -> None:
         """Send without an answer if there is a wire; for what may be lost."""
