@@ -14,61 +14,72 @@ from mailweir_cli.up.options import UpOptions, listen_option
 from mailweir_core.clock import SystemClock
 from mailweir_runtime.listen import parse_host_port
 
+_PORT = "[HOST:]PORT"
+
+Data = Annotated[Path, typer.Option(help="Where everything is kept.")]
+Smtp = Annotated[str, typer.Option(metavar=_PORT, help="Mail from other servers.")]
+Submission = Annotated[str, typer.Option(metavar=_PORT, help="Mail from our users.")]
+Http = Annotated[str, typer.Option(metavar=_PORT, help="Console and REST.")]
+NextHop = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        show_default=False,
+        help="Where mail goes: smtp://host:port, lmtp://host:port or maildir:///path."
+        " First start only. [default: a Maildir in the data directory]",
+    ),
+]
+ProxyFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CIDR",
+        help="Proxies whose PROXY header is read, and must be there; may be repeated."
+        " First start only.",
+    ),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Set a policy field; may be repeated. First start only.",
+    ),
+]
+Dns = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="The resolver, in place of the system's.")
+]
+StoreLimit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="MB",
+        min=16,
+        show_default=False,
+        help="Most disk that mail on its way and held mail may take. [default: 3/4 of what is free]",
+    ),
+]
+Samples = Annotated[
+    bool, typer.Option("--samples/--no-samples", help="Send twelve sample mails in.")
+]
+Once = Annotated[
+    bool,
+    typer.Option("--once", help="End after the samples: 0 if all is as it should be, else 1."),
+]
+Plain = Annotated[bool, typer.Option("--plain", help="Lines in place of a live table.")]
+
 
 def up(  # noqa: PLR0913 - a command's options are its parameters
-    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("var"),
-    smtp: Annotated[
-        str, typer.Option(metavar="[HOST:]PORT", help="Mail from other servers.")
-    ] = "2525",
-    submission: Annotated[
-        str, typer.Option(metavar="[HOST:]PORT", help="Mail from our users.")
-    ] = "2587",
-    http: Annotated[str, typer.Option(metavar="[HOST:]PORT", help="Console and REST.")] = "8080",
-    next_hop: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="Where mail goes: smtp://host:port, lmtp://host:port or maildir:///path."
-            " First start only. [default: a Maildir in the data directory]",
-            show_default=False,
-        ),
-    ] = "",
-    proxy_from: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CIDR",
-            help="Proxies whose PROXY header is read, and must be there; may be repeated. First start only.",
-        ),
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="Set a policy field; may be repeated. First start only.",
-        ),
-    ] = None,
-    dns: Annotated[
-        str,
-        typer.Option(metavar="HOST:PORT", help="The resolver, in place of the system's."),
-    ] = "",
-    store_limit: Annotated[
-        int | None,
-        typer.Option(
-            metavar="MB",
-            min=16,
-            help="Most disk that mail on its way and held mail may take. [default: 3/4 of what is free]",
-            show_default=False,
-        ),
-    ] = None,
-    samples: Annotated[
-        bool, typer.Option("--samples/--no-samples", help="Send twelve sample mails in.")
-    ] = True,
-    once: Annotated[
-        bool,
-        typer.Option("--once", help="End after the samples: 0 if all is as it should be, else 1."),
-    ] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Lines in place of a live table.")] = False,
+    data: Data = Path("var"),
+    smtp: Smtp = "2525",
+    submission: Submission = "2587",
+    http: Http = "8080",
+    next_hop: NextHop = "",
+    proxy_from: ProxyFrom = None,
+    assignments: Assignments = None,
+    dns: Dns = "",
+    store_limit: StoreLimit = None,
+    samples: Samples = True,
+    once: Once = False,
+    plain: Plain = False,
 ) -> None:
     """Run a nats-server and all services on this machine until Ctrl-C.
 

@@ -125,7 +125,7 @@ class _Run:
         say(f"  SMTP        {options.smtp}")
         say(f"  submission  {options.submission}  (STARTTLS, then AUTH as demo@example.com;")
         say(f"              password in {escaped(str(places.demo_password))})")
-        say(f"  console     http://{options.http}/  (REST under /api/v1, OpenAPI at")
+        say(f"  console     http://{_reachable(options.http)}/  (REST under /api/v1, OpenAPI at")
         say(f"              /api/openapi.json; key in {escaped(str(places.admin_key))})")
         ignored = [] if first else ignored_options(options)
         if ignored:

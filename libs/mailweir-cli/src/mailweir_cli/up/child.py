@@ -60,8 +60,12 @@ class Child:
     def status(self) -> Status:
         """Return how it is now."""
         pid = self._process.pid if self._process else 0
-        s = self.spec
-        return Status(s.name, self._phase, pid, self._restarts, s.listens, self._detail)
+        listens = [self.spec.listens] if self.spec.listens else []
+        if pid and self.spec.probe_variable:
+            listens.append(f"metrics 127.0.0.1:{self._port}")
+        return Status(
+            self.spec.name, self._phase, pid, self._restarts, ", ".join(listens), self._detail
+        )
 
     async def run(self) -> None:
         """Keep it running until `stop`, or until there is no hope; then the phase is `failed`."""
