@@ -97,7 +97,7 @@ async def test_acked_messages_do_not_come_back(bus: Bus) -> None:
     (message,) = await consumer.fetch(1, 1.0)
     await message.ack()
     assert message.settled
-    assert await consumer.fetch(1, 0.8) == []
+    assert await consumer.fetch(1, 1.5) == []
 
 
 async def test_ack_sync_is_seen_at_once(bus: Bus) -> None:
@@ -114,7 +114,7 @@ async def test_unacked_messages_come_back_after_the_ack_wait(bus: Bus) -> None:
     consumer = await bus.consumer(PROBE)
     await consumer.fetch(1, 1.0)
     assert await consumer.fetch(1, 0.1) == []
-    (again,) = await consumer.fetch(1, 2.0)
+    (again,) = await consumer.fetch(1, 5.0)
     assert again.attempt == 2
     assert not again.fresh
 
@@ -124,7 +124,7 @@ async def test_in_progress_puts_the_redelivery_off(bus: Bus) -> None:
     consumer = await bus.consumer(PROBE)
     (message,) = await consumer.fetch(1, 1.0)
     for _ in range(4):
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.35)
         await message.in_progress()
     assert await consumer.fetch(1, 0.1) == []
     await message.ack()
@@ -182,11 +182,11 @@ async def test_fetch_returns_with_the_first_message_not_with_the_last(bus: Bus) 
     loop = asyncio.get_running_loop()
     started = loop.time()
     async with asyncio.TaskGroup() as tasks:
-        fetching = tasks.create_task(consumer.fetch(10, 5.0))
+        fetching = tasks.create_task(consumer.fetch(10, 10.0))
         await asyncio.sleep(0.2)
         await bus.publish(deliver_subject("s0", "a"), b"x")
     assert len(fetching.result()) == 1
-    assert loop.time() - started < 2.0
+    assert loop.time() - started < 5.0
 
 
 async def test_fetch_of_nothing_ends_in_time(bus: Bus) -> None:
@@ -194,7 +194,7 @@ async def test_fetch_of_nothing_ends_in_time(bus: Bus) -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
     assert await consumer.fetch(10, 0.4) == []
-    assert 0.3 < loop.time() - started < 1.5
+    assert 0.3 < loop.time() - started < 4.0
 
 
 async def test_a_cancelled_fetch_loses_nothing(bus: Bus) -> None:

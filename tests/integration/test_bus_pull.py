@@ -1,6 +1,7 @@
 """Pull loops, config watch and heartbeat on a real nats-server, over its restarts."""
 
 import asyncio
+import base64
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
@@ -8,7 +9,7 @@ import pytest
 
 from mailweir_core.clock import SystemClock
 from mailweir_policy import IdentityPolicy, Policy
-from mailweir_runtime.bus import pull as pull_module
+from mailweir_runtime.bus import nats_api, pull as pull_module
 from mailweir_runtime.bus.nats import NatsBus, connect_bus
 from mailweir_runtime.bus.ports import Message, RevisionConflict
 from mailweir_runtime.bus.pull import pull, pull_batches
@@ -98,6 +99,11 @@ async def test_a_bad_message_is_parked_and_the_rest_of_its_batch_is_not(
     (parked,) = await (await bus.consumer(ON_PARKED)).fetch(5, 1.0)
     assert parked.payload == b"7"
     assert parked.subject == "mailweir.s0.parked.v1.quick"
+    stored = await nats_api.call(bus._link, "STREAM.MSG.GET.PARKED", {"seq": 1})
+    fields = nats_api.header_fields(base64.b64decode(stored["message"]["hdrs"]))
+    assert fields["mailweir-parked-subject"] == "mailweir.s0.judged.v1.m7"
+    assert fields["mailweir-parked-attempts"] == "3"
+    assert "violates a constraint" in fields["mailweir-parked-reason"]
 
 
 async def test_stopping_gives_back_what_came_late(bus: NatsBus) -> None:
