@@ -9,6 +9,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from mailweir_gateway.adapters.http_server import MAX_HEADER_BYTES, serve_http
 from mailweir_gateway.api.middleware import BoundBody, Envelope
@@ -166,9 +167,7 @@ async def test_too_many_at_once_are_told_to_come_again(
         assert (await client.get("/")).status_code == 200
 
 
-async def test_half_an_answer_is_not_made_to_look_whole(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_half_an_answer_is_not_made_to_look_whole(world: World) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
@@ -177,8 +176,23 @@ async def test_half_an_answer_is_not_made_to_look_whole(
     wrapped = Envelope(app, declare(world.registry.__class__()), world.clock)
     transport = httpx2.ASGITransport(app=wrapped)
     async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
-        with pytest.raises(RuntimeError, match="in the middle"):
+        with pytest.raises(RuntimeError, match="in the middle"), capture_logs() as logged:
             await client.get("/")
+    assert [line["event"] for line in logged] == ["request_crashed", "request"]
+
+
+async def test_two_lengths_are_refused(world: World) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("such a request must not be seen")
+
+    metrics, clock = world.tools.metrics, world.clock
+    transport = httpx2.ASGITransport(app=Envelope(BoundBody(app), metrics, clock))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
+        response = await client.post(
+            "/", content=b"x", headers={"content-length": "1", "transfer-encoding": "chunked"}
+        )
+    assert response.status_code == 400
+    assert response.headers["connection"] == "close"
 
 
 async def test_what_is_not_http_is_ignored(world: World) -> None:

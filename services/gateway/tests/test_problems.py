@@ -1,11 +1,11 @@
 """Every error is a problem body (RFC 9457), whoever makes it."""
 
-import logging
 import re
 from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from mailweir_gateway.api.middleware import MAX_BODY_BYTES, SECURITY_HEADERS
 from mailweir_gateway.api.problems import KINDS, MEDIA_TYPE, Problem, render
@@ -206,15 +206,18 @@ async def test_503_without_the_keys(world: World) -> None:
 
 
 async def test_500_tells_the_log_and_not_the_client(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crash(wanted: object) -> None:
         raise KeyError("a secret")
 
     monkeypatch.setattr(world.quarantine, "search", crash)
-    with caplog.at_level(logging.ERROR):
+    with capture_logs() as logged:
         response = await world.client.get("/api/v1/messages")
     assert "secret" not in str(problem_of(response, 500))
+    [crash_line] = [line for line in logged if line["event"] == "request_crashed"]
+    assert crash_line["reference"] == response.headers["x-request-id"]
+    assert crash_line["exc_info"]
     assert world.value("requests_total", status="5xx") == 1
 
 

@@ -9,6 +9,7 @@ import grpc.aio
 from mailweir.quarantine.v1 import quarantine_pb2_grpc
 from mailweir_quarantine.adapters.sql import MIGRATIONS, SCHEMA, SqlRecords
 from mailweir_quarantine.consumers import (
+    BATCH_PAUSE_SECONDS,
     HOLD_BATCH,
     RECORD_BATCH,
     TRACK_BATCH,
@@ -92,5 +93,9 @@ async def consume(desk: Desk, bus: Bus, stopping: asyncio.Event) -> None:
             (HOLDER, Holder(desk, bus.bodies), HOLD_BATCH),
         ):
             tasks.create_task(
-                pull_batches(bus, spec, handler, most=most, stopping=stopping), name=spec.name
-            )
+                pull_batches(
+                    bus, spec, handler,
+                    most=most, stopping=stopping, pause_seconds=BATCH_PAUSE_SECONDS,
+                ),
+                name=spec.name,
+            )  # fmt: skip

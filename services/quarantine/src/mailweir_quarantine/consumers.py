@@ -32,6 +32,8 @@ RECORD_BATCH: Final = 256
 TRACK_BATCH: Final = 256
 HOLD_BATCH: Final = 16
 """Held messages taken in together: each may bring half a mebibyte with it."""
+BATCH_PAUSE_SECONDS: Final = 0.5
+"""How long what comes after a batch gathers for the next one: a transaction costs as much as many rows."""
 HELD_PREFIX: Final = "held/"
 
 _log = get_logger(__name__)
