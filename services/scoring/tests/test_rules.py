@@ -22,13 +22,15 @@ from pathlib import Path
 import pytest
 
 from mailweir_core.record import Envelope, Listener, Session
-from mailweir_mail import ParseLimits, parse
+from mailweir_policy import MessageLimits
 from mailweir_scoring.policy.facts import Facts, Identity
 from mailweir_scoring.policy.pipeline import symbols_of
+from mailweir_scoring.policy.reading import read_message, texts_of
 from mailweir_scoring.policy.stages import STAGES
 
 FIELD = re.compile(rb"[!-9;-~]+:")
 FOLDER = Path(__file__).parent / "rules"
+SCAN_BYTES = 50_000
 NOW = datetime.fromisoformat("2026-03-02T10:00:00+00:00")
 USUAL = {
     "from": "Ann Other <ann@example.net>",
@@ -95,7 +97,8 @@ def facts_of(case: Case) -> Facts:
     now = datetime.fromisoformat(params.get("now") or NOW.isoformat())
     identity = Identity("mx.example.com", frozenset({"example.com"}))
     if not params.keys() & LIVE:
-        return Facts(parse(raw, ParseLimits()), now.timestamp(), identity=identity)
+        message = read_message(raw, MessageLimits(), SCAN_BYTES)
+        return Facts(message, texts_of(message, SCAN_BYTES), now.timestamp(), identity=identity)
     helo = params.get("helo") or "mail.example.net"
     way = f"from {helo} ([192.0.2.7]) by mx.example.com with ESMTP id 1"
     received = f"Received: {way}; {format_datetime(now)}"
@@ -108,8 +111,9 @@ def facts_of(case: Case) -> Facts:
         recipients=(params.get("recipient", "bob@example.com"),), received_at=now.timestamp(),
         smtputf8="smtputf8" in params,
     )  # fmt: skip
-    message = parse(f"{received}\r\n".encode() + raw, ParseLimits())
-    return Facts(message, now.timestamp(), envelope, identity=identity)
+    message = read_message(f"{received}\r\n".encode() + raw, MessageLimits(), SCAN_BYTES)
+    texts = texts_of(message, SCAN_BYTES)
+    return Facts(message, texts, now.timestamp(), envelope, identity=identity)
 
 
 CASES = list(read_cases())

@@ -27,7 +27,7 @@ from mailweir_scoring.policy.judgement import (
     unjudged,
 )
 from mailweir_scoring.policy.pipeline import PARSE, Stage, always
-from mailweir_scoring.policy.reading import read_message
+from mailweir_scoring.policy.reading import read_message, texts_of
 from mailweir_scoring.policy.ruleset import RuleSet
 from mailweir_scoring.policy.verdict import judge
 from mailweir_scoring.ports import Workers
@@ -140,6 +140,7 @@ class _Walk:
         envelope = self.task.envelope
         return Facts(
             message=message,
+            texts=texts_of(message, self.policy.scoring.scan_bytes),
             now=envelope.received_at if envelope else self.tools.clock.now(),
             envelope=envelope,
             outcomes=self.task.outcomes,

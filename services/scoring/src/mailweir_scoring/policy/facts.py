@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mailweir_core.outcome import Outcome
 from mailweir_core.record import Envelope
-from mailweir_mail import Message
+from mailweir_mail import Message, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,12 @@ class Facts:
     """Everything known about one message.
 
     `envelope` is None for a message from a file: then no session is known, no Received header of ours is
-    on top, and `now` (seconds since the epoch) says nothing about when the message was sent.
+    on top, and `now` (seconds since the epoch) says nothing about when the message was sent. `texts` are
+    the text parts that a client shows, as many as are scanned (`reading.texts_of`).
     """
 
     message: Message
+    texts: tuple[Part, ...]
     now: float
     envelope: Envelope | None = None
     outcomes: tuple[Outcome, ...] = ()

@@ -1,6 +1,6 @@
 """From bytes to the message that the checks look at."""
 
-from mailweir_mail import Message, ParseLimits, parse
+from mailweir_mail import Message, ParseLimits, Part, parse
 from mailweir_policy import MessageLimits
 
 
@@ -22,3 +22,25 @@ def read_message(raw: bytes, limits: MessageLimits, scan_bytes: int) -> Message:
     # Everything is computed on first use; what every stage needs is this stage's to pay.
     _ = (len(message.headers), message.root, message.text_parts)
     return message
+
+
+def shown_texts(message: Message) -> tuple[Part, ...]:
+    """Return the text parts that a client shows, with or without HTML: no attachments, no forwarded mail."""
+    shown = dict.fromkeys((*message.text_parts, *message.html_parts))
+    return tuple(part for part in shown if part.is_text)
+
+
+def texts_of(message: Message, scan_bytes: int) -> tuple[Part, ...]:
+    """Return the shown text parts up to `scan_bytes` octets in all; the first one always.
+
+    Rendering HTML is the dearest thing there is: without a bound on the sum, a message of a thousand small
+    parts would take many times what one of a single large part does.
+    """
+    texts: list[Part] = []
+    left = scan_bytes
+    for part in shown_texts(message):
+        if texts and left <= 0:
+            break
+        texts.append(part)
+        left -= part.body_end - part.body_start
+    return tuple(texts)

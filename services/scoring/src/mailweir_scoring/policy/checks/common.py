@@ -20,6 +20,7 @@ FREE_PROVIDERS: Final = frozenset(
 )  # fmt: skip
 """Providers at which anybody has an address in a minute."""
 
+_CUT: Final = (DefectKind.HEADER_BYTES_LIMIT, DefectKind.HEADER_LINES_LIMIT)
 LIST_FIELDS: Final = ("list-id", "list-post", "list-unsubscribe", "mailing-list", "x-mailing-list")
 
 # Second-level labels under which country registries sell names: `example.co.uk` is one owner, `co.uk` none.
@@ -31,6 +32,11 @@ _SECOND_LEVEL: Final = frozenset(
 def has(headers: Headers, name: str) -> bool:
     """Say whether there is a field of that name."""
     return headers.first(name) is not None
+
+
+def is_cut(headers: Headers) -> bool:
+    """Say whether there are more headers than are looked at: then none is known to be missing."""
+    return any(d.kind in _CUT for d in headers.defects)
 
 
 def has_broken_word(field: Header) -> bool:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
 
 from mailweir_core.net import parse_ip
-from mailweir_mail import Link, LinkPlace
+from mailweir_mail import Link, LinkPlace, Part
+from mailweir_mail.links import find_links
 from mailweir_scoring.policy.checks.common import is_bulk, owner_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
@@ -51,10 +53,16 @@ def target_of(href: str) -> Target | None:
 
 
 def clicked(facts: Facts) -> Iterator[Link]:
-    """Yield the links that a reader may follow."""
-    links = (link for link in facts.message.links if link.place in CLICKED)
-    for _, link in zip(range(MOST), links, strict=False):
-        yield link
+    """Yield the links that a reader may follow: marked up ones, and those in running text."""
+    found = (link for part in facts.texts for link in links_of(part) if link.place in CLICKED)
+    return iter(dict.fromkeys(islice(found, MOST)))
+
+
+def links_of(part: Part) -> Iterator[Link]:
+    """Yield the links of one text part."""
+    if part.html is not None:
+        yield from part.html.links
+    yield from find_links(part.html.text if part.html is not None else part.text, MOST)
 
 
 @check("LINK_IP", "LINK_USERINFO", "LINK_PORT", "LINK_TEXT_OTHER")

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from mailweir_mail import DefectKind, Part
+from mailweir_mail import DefectKind
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
+from mailweir_scoring.policy.reading import shown_texts
 
 KINDS: Final = {
     # two readers see two messages: what the filter judged is not what the client shows
@@ -36,17 +37,21 @@ KINDS: Final = {
 @check(*KINDS)
 def defects(facts: Facts) -> Iterator[Hit]:
     """What the parser noted, by how much it means."""
-    of_parts = [d for d in facts.message.defects if d.where != "header"]
+    of_texts = (d for part in facts.texts for d in part.defects)
+    noted = [d for d in (*facts.message.tree_defects, *of_texts) if d.where != "header"]
     for symbol, kinds in KINDS.items():
-        found = next((d for d in of_parts if d.kind in kinds), None)
+        found = next((d for d in noted if d.kind in kinds), None)
         if found is not None:
             yield Hit(symbol, f"{found.kind} in part {found.where or '(whole)'} {found.detail}")
+    left = len(shown_texts(facts.message)) - len(facts.texts)
+    if left:
+        yield Hit("MIME_EXCESSIVE", f"{left} texts beyond those that are scanned")
 
 
 @check("CHARSET_MISSING", "BASE64_ASCII_TEXT", "BASE64_ASCII_HTML")
 def text_parts(facts: Facts) -> Iterator[Hit]:
     """Text without a declared charset, and text that is encoded although it need not be."""
-    for part in text_leaves(facts):
+    for part in facts.texts:
         plain_ascii = part.content.isascii()
         if not plain_ascii and not part.content_type.get("charset"):
             yield Hit("CHARSET_MISSING", f"part {part.number or '(whole)'}")
@@ -54,17 +59,10 @@ def text_parts(facts: Facts) -> Iterator[Hit]:
             yield Hit("BASE64_ASCII_HTML" if part.is_html else "BASE64_ASCII_TEXT")
 
 
-def text_leaves(facts: Facts) -> Iterator[Part]:
-    """Yield the parts that a client shows as text: neither attachments nor parts of embedded messages."""
-    message = facts.message
-    for part in dict.fromkeys((*message.text_parts, *message.html_parts)):
-        if part.is_text:
-            yield part
-
-
 @check("BLANK")
 def blank(facts: Facts) -> Iterator[Hit]:
     """Neither subject nor text nor attachment: a probe, or a mistake."""
-    message = facts.message
-    if not message.subject.strip() and not message.text.strip() and not message.attachments:
+    if facts.message.subject.strip() or facts.message.attachments:
+        return
+    if all(not part.text.strip() for part in facts.texts):
         yield Hit("BLANK")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mailweir_mail import DefectKind
-from mailweir_scoring.policy.checks.common import has, has_broken_word
+from mailweir_scoring.policy.checks.common import has, has_broken_word, is_cut
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
 
@@ -17,10 +17,13 @@ SHOWN: Final = ("subject", "from", "to", "cc", "reply-to", "sender")
 """Fields that a client shows, and RFC 2047 words belong in."""
 
 
-@check("FROM_MISSING", "DATE_MISSING", "SUBJECT_MISSING")
+@check("HEADER_EXCESSIVE", "FROM_MISSING", "DATE_MISSING", "SUBJECT_MISSING")
 def missing(facts: Facts) -> Iterator[Hit]:
     """Fields that every client writes."""
     headers = facts.message.headers
+    if is_cut(headers):
+        yield Hit("HEADER_EXCESSIVE", f"{len(headers.raw)} bytes")
+        return
     for name, symbol in (
         ("from", "FROM_MISSING"),
         ("date", "DATE_MISSING"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from mailweir_scoring.policy.checks.common import has
+from mailweir_scoring.policy.checks.common import has, is_cut
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
 
@@ -16,7 +16,8 @@ def shown(facts: Facts) -> Iterator[Hit]:
     """Recipients that are not shown, or are a crowd."""
     headers = facts.message.headers
     if not has(headers, "to") and not has(headers, "cc"):
-        yield Hit("TO_MISSING")
+        if not is_cut(headers):
+            yield Hit("TO_MISSING")
         return
     addresses = (*facts.message.to.addresses, *facts.message.cc.addresses)
     written = [a for a in addresses if a.address]

@@ -1,5 +1,6 @@
 """Received fields: what the message's way tells."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,6 +10,7 @@ from mailweir_scoring.policy.checks.common import from_outside
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
 
+_NUMBERED: Final = re.compile(r"\b(?:from|helo|ehlo)[= ]+[0-9a-f]*[.:]?\d", re.IGNORECASE)
 _HELO_LEADS: Final = ("from ", "helo=", "ehlo=", "helo ", "ehlo ")
 
 
@@ -26,7 +28,6 @@ def forged(facts: Facts) -> Iterator[Hit]:
     if not ours or not from_outside(facts):
         return
     for field in facts.message.headers.all("received")[1:]:
-        # parsing is dear, and hardly ever needed
         if ours in field.text.lower() and parse_received(field.text).by.lower() == ours:
             yield Hit("RECEIVED_OURS_FORGED", field.text)
             return
@@ -42,6 +43,8 @@ def helo(facts: Facts) -> Iterator[Hit]:
         return
     for field in facts.message.headers.all("received")[:2]:
         text = field.text
+        if not _NUMBERED.search(text):  # parsing is dear
+            continue
         hop = parse_received(text)
         bare = hop.ip is not None and parse_ip(hop.helo) is not None
         if bare and not any(f"{lead}[{hop.helo}]" in text.lower() for lead in _HELO_LEADS):
