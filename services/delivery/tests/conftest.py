@@ -10,7 +10,7 @@ import uvloop
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run connections on both event loops that the service can run on."""
-    if item.get_closest_marker("integration") is None:
+    """Run what speaks to next hops on both event loops that the service can run on."""
+    if item.path.name != "test_smtp_session.py":
         return {"asyncio": asyncio.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
