@@ -208,6 +208,57 @@ async def test_a_cancelled_fetch_loses_nothing(bus: Bus) -> None:
     assert message.payload == b"x"
 
 
+async def test_a_fetch_kept_open_serves_the_next_ones(bus: Bus) -> None:
+    consumer = await bus.consumer(DELIVERER)
+    seen: list[bytes] = []
+    for number in range(6):
+        await bus.publish(deliver_subject("s0", f"m{number}"), str(number).encode())
+        found = await consumer.fetch(4, 2.0, keep_open=True)
+        seen += [m.payload for m in found]
+        for message in found:
+            await message.ack_sync()
+    assert seen == [b"0", b"1", b"2", b"3", b"4", b"5"]
+    assert await consumer.fetch(4, 0.2, keep_open=True) == []
+    await consumer.end_fetching()
+
+
+async def test_a_fetch_kept_open_returns_what_lies_ready(bus: Bus) -> None:
+    for number in range(7):
+        await bus.publish(deliver_subject("s0", f"m{number}"), str(number).encode())
+    consumer = await bus.consumer(DELIVERER)
+    taken: list[bytes] = []
+    async with asyncio.timeout(5):
+        while len(taken) < 5:
+            found = await consumer.fetch(5 - len(taken), 1.0, keep_open=True)
+            taken += [m.payload for m in found]
+    assert taken == [b"0", b"1", b"2", b"3", b"4"]
+    await consumer.end_fetching()
+    assert [m.payload for m in await consumer.fetch(5, 0.5)] == [b"5", b"6"]
+
+
+async def test_what_came_after_the_last_fetch_is_given_back(bus: Bus) -> None:
+    consumer = await bus.consumer(DELIVERER)
+    await bus.publish(deliver_subject("s0", "a"), b"a")
+    (first,) = await consumer.fetch(5, 1.0, keep_open=True)
+    await first.ack_sync()
+    await bus.publish(deliver_subject("s0", "b"), b"b")
+    await asyncio.sleep(0.2)
+    await consumer.end_fetching()
+    (second,) = await consumer.fetch(1, 2.0)  # long before the ack wait of 30 s
+    assert second.payload == b"b"
+
+
+async def test_a_cancelled_fetch_kept_open_loses_nothing(bus: Bus) -> None:
+    consumer = await bus.consumer(DELIVERER)
+    async with asyncio.TaskGroup() as tasks:
+        fetching = tasks.create_task(consumer.fetch(3, 10.0, keep_open=True))
+        await asyncio.sleep(0.2)
+        fetching.cancel()
+    await bus.publish(deliver_subject("s0", "a"), b"x")
+    (message,) = await consumer.fetch(1, 3.0)
+    assert message.payload == b"x"
+
+
 async def test_max_ack_pending_bounds_what_is_out(bus: Bus) -> None:
     for number in range(8):
         await bus.publish(judged_subject("s0", f"m{number}"), b"x")

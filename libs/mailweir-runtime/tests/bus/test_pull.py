@@ -81,11 +81,16 @@ async def pulling(
 
 @asynccontextmanager
 async def pulling_batches(
-    bus: MemoryBus, handler: Handler, *, most: int = 100
+    bus: MemoryBus, handler: Handler, *, most: int = 100, pause_seconds: float = 0.0
 ) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(pull_batches(bus, SPEC, handler.batch, most=most, stopping=stopping))
+        tasks.create_task(
+            pull_batches(
+                bus, SPEC, handler.batch,
+                most=most, stopping=stopping, pause_seconds=pause_seconds,
+            )
+        )  # fmt: skip
         yield
         stopping.set()
 
@@ -258,6 +263,72 @@ async def test_a_batch_is_acked_whole(bus: MemoryBus, handler: Handler) -> None:
         await lag_is(bus, 0)
     assert handler.batches == [4, 4, 2]
     assert handled(bus, "acked") == 10
+
+
+async def test_what_comes_in_the_pause_is_one_batch(bus: MemoryBus, handler: Handler) -> None:
+    async with pulling_batches(bus, handler, pause_seconds=0.3):
+        await fill(bus, b"first")
+        await lag_is(bus, 0)  # not kept waiting
+        for number in range(6):
+            await fill(bus, b"%d" % number)
+            await asyncio.sleep(0.01)
+        assert handler.batches == [1]
+        await lag_is(bus, 0)
+    assert handler.batches == [1, 6]
+
+
+async def test_a_full_batch_is_followed_at_once(bus: MemoryBus, handler: Handler) -> None:
+    await fill(bus, *(b"%d" % number for number in range(9)))
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with pulling_batches(bus, handler, most=4, pause_seconds=30.0):
+        await lag_is(bus, 0)
+    assert handler.batches == [4, 4, 1]
+    assert loop.time() - started < 5.0
+
+
+async def test_stopping_ends_the_pause_at_once(bus: MemoryBus, handler: Handler) -> None:
+    loop = asyncio.get_running_loop()
+    async with pulling_batches(bus, handler, pause_seconds=30.0):
+        await fill(bus, b"a")
+        await lag_is(bus, 0)
+        started = loop.time()
+    assert loop.time() - started < 1.0
+
+
+async def test_a_lost_ack_ends_the_acks_of_its_batch(bus: MemoryBus, handler: Handler) -> None:
+    handler.pause = 0.03
+    await fill(bus, b"a", b"b", b"c")
+    async with pulling_batches(bus, handler):
+        async with asyncio.timeout(2):
+            while not handler.running:
+                await asyncio.sleep(0.005)
+        bus.outage = BusUnavailable("away")
+        await asyncio.sleep(0.2)
+        bus.outage = None
+        await lag_is(bus, 0)
+    assert handler.batches == [3, 3]
+
+
+async def test_a_long_batch_keeps_its_messages(bus: MemoryBus, handler: Handler) -> None:
+    handler.pause = 0.4  # more than the ack wait for each of the two
+    await fill(bus, b"a", b"b")
+    async with pulling_batches(bus, handler):
+        await lag_is(bus, 0)
+    assert handler.seen == [(b"a", 1), (b"b", 1)]
+
+
+async def test_stopping_keeps_alive_what_is_in_flight(bus: MemoryBus, handler: Handler) -> None:
+    handler.pause = 0.8  # almost three times the ack wait
+    await fill(bus, b"a")
+    async with pulling(bus, handler) as stopping:
+        async with asyncio.timeout(2):
+            while not handler.running:
+                await asyncio.sleep(0.005)
+        stopping.set()
+    assert handler.seen == [(b"a", 1)]
+    consumer = await bus.consumer(SPEC)
+    assert await consumer.lag() == 0
 
 
 async def test_a_bad_message_does_not_hold_up_its_batch(bus: MemoryBus, handler: Handler) -> None:

@@ -115,8 +115,14 @@ class MemoryConsumer:
         self._due: dict[int, float] = {}
         self._attempts: dict[int, int] = {}
 
-    async def fetch(self, most: int, wait_seconds: float) -> Sequence["MemoryMessage"]:
-        """Return up to `most` messages as soon as there is one; none after `wait_seconds`."""
+    async def fetch(
+        self, most: int, wait_seconds: float, *, keep_open: bool = False
+    ) -> Sequence["MemoryMessage"]:
+        """Return up to `most` messages as soon as there is one; none after `wait_seconds`.
+
+        `keep_open` changes nothing: a fetch costs nothing here.
+        """
+        del keep_open
         loop = asyncio.get_running_loop()
         clock_end = self._clock.monotonic() + wait_seconds
         real_end = loop.time() + wait_seconds
@@ -131,6 +137,9 @@ class MemoryConsumer:
                     await changed.wait()
             except TimeoutError:
                 continue
+
+    async def end_fetching(self) -> None:
+        """Do nothing: what was not fetched was not handed out."""
 
     def _take(self, most: int) -> list["MemoryMessage"]:
         now = self._clock.now()

@@ -2,11 +2,14 @@
 
 nats-py's own `fetch` waits for the whole batch once the first message is there. Here one request with both
 `no_wait` and `expires` does it: the broker waits for a first message, sends what lies ready, and ends.
+A fetch that is kept open goes without `no_wait`: its request serves the fetches behind it, so a message that
+comes alone does not cost a request of its own and the notice of its end.
 """
 
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from mailweir_runtime.bus import nats_api
@@ -79,10 +82,26 @@ class NatsMessage:
             await self._consumer.park(self, reason)
             await self._settle(b"+ACK")
 
+    def give_back(self) -> None:
+        """Let somebody else have it at once; where the broker is away, it does so by itself."""
+        if not self.settled:
+            self.settled = True
+            self._consumer.give_back(self._reply.encode())
+
     async def _settle(self, word: bytes) -> None:
         if not self.settled:
             await self._consumer.link.send(self._reply, word, seconds=SETTLE_SECONDS)
             self.settled = True
+
+
+@dataclass(slots=True)
+class _Request:
+    """An open pull request: where its answers go, how many may still come, until when we wait for its end."""
+
+    subject: bytes
+    left: int
+    end: float
+    keep_open: bool
 
 
 class NatsConsumer:
@@ -100,26 +119,40 @@ class NatsConsumer:
         self._inbox: Inbox | None = None
         self._number = 0
         self._floor: int | None = None
+        self._request: _Request | None = None
 
-    async def fetch(self, most: int, wait_seconds: float) -> Sequence[NatsMessage]:
+    async def fetch(
+        self, most: int, wait_seconds: float, *, keep_open: bool = False
+    ) -> Sequence[NatsMessage]:
         """Return up to `most` messages as soon as there is one; none after `wait_seconds`.
 
-        Raises BusUnavailable. A cancelled fetch gives back what was on its way.
+        Raises BusUnavailable. A cancelled fetch gives back what was on its way. `keep_open`: see the port.
         """
         async with self._lock:
             wire = await self.link.wire(max(wait_seconds, nats_api.API_SECONDS))
             inbox = await self._bind(wire)
+            taken: list[NatsMessage] = []
             try:
-                return await self._fetch(wire, inbox, most, wait_seconds)
+                request = self._request or self._ask(wire, inbox, most, wait_seconds, keep_open)
+                await self._fetch(inbox, request, most, taken)
             except WireLost as error:
                 raise BusUnavailable("the connection broke during a fetch") from error
             except BaseException:
                 self._abandon(inbox)
+                for message in taken:
+                    message.give_back()
                 raise
+            return taken
+
+    async def end_fetching(self) -> None:
+        """Give back what came for a fetch that was kept open and was not taken; nothing more comes."""
+        async with self._lock:
+            if self._inbox is not None and self._request is not None:
+                self._abandon(self._inbox)
 
     async def _bind(self, wire: Wire) -> Inbox:
         if self._inbox is None or self._wire is not wire:
-            self._floor = None
+            self._floor = self._request = None
             info = await nats_api.call(self.link, f"STREAM.INFO.{self.spec.stream.name}")
             if int(info["config"].get("num_replicas", 1)) == 1:
                 self._floor = int(info["state"]["last_seq"])
@@ -134,42 +167,56 @@ class NatsConsumer:
         """
         return self._floor is not None and sequence > self._floor
 
-    def _give_back(self, item: Incoming) -> None:
+    def give_back(self, reply: bytes) -> None:
         """Return a message that came when nobody wanted it any more."""
         wire = self._wire
-        if item.reply.startswith(_ACK_PREFIX) and wire is not None and not wire.lost.is_set():
-            wire.send(item.reply.decode(), b"-NAK")
+        if reply.startswith(_ACK_PREFIX) and wire is not None and not wire.lost.is_set():
+            wire.send(reply.decode(), b"-NAK")
+
+    def _ask(
+        self, wire: Wire, inbox: Inbox, most: int, wait_seconds: float, keep_open: bool
+    ) -> "_Request":
+        """Make a pull request; kept open, it goes on until it is filled or its time is up."""
+        self._number += 1
+        seconds = max(wait_seconds, LEAST_WAIT_SECONDS)
+        request = {"batch": most, "expires": int(seconds * NANO)}
+        if not keep_open:
+            request["no_wait"] = True
+        reply = f"{inbox.subject}.{self._number}"
+        wire.send(self._next, nats_api.dumps(request), reply=reply)
+        end = asyncio.get_running_loop().time() + seconds + FETCH_GRACE_SECONDS
+        self._request = _Request(reply.encode(), most, end, keep_open)
+        return self._request
 
     async def _fetch(
-        self, wire: Wire, inbox: Inbox, most: int, wait_seconds: float
-    ) -> list[NatsMessage]:
-        """Make one pull request and gather what it brings until it is filled or over."""
-        self._number += 1
-        reply = f"{inbox.subject}.{self._number}"
-        wait_seconds = max(wait_seconds, LEAST_WAIT_SECONDS)
-        request = {"batch": most, "no_wait": True, "expires": int(wait_seconds * NANO)}
-        wire.send(self._next, nats_api.dumps(request), reply=reply)
-        taken: list[NatsMessage] = []
-        seconds = wait_seconds + FETCH_GRACE_SECONDS
-        while len(taken) < most:
+        self, inbox: Inbox, request: "_Request", most: int, taken: list[NatsMessage]
+    ) -> None:
+        """Gather what a request brings until it is filled or over, or until nothing lies ready."""
+        seconds = request.end - asyncio.get_running_loop().time()
+        while len(taken) < most and request.left:
+            if taken and request.keep_open and not inbox.ready:
+                return
             item = await inbox.get(seconds)
             if item is None:
                 self._abandon(inbox)
                 if not taken:
-                    raise BusUnavailable(f"no answer to a fetch within {seconds:g} s")
-                break
-            if item.status and item.subject == reply.encode():
+                    raise BusUnavailable("no answer to a fetch in time")
+                return
+            if item.status and item.subject == request.subject:
+                self._request = None
                 _check_end(item, taken)
-                break
+                return
             if item.reply.startswith(_ACK_PREFIX):
                 taken.append(self._message(item))
+                request.left -= 1
                 seconds = NEXT_SECONDS
-        return taken
+        if not request.left:
+            self._request = None
 
     def _abandon(self, inbox: Inbox) -> None:
         """End the open request: what it still brings is given back."""
-        self._inbox = None
-        inbox.close(self._give_back)
+        self._inbox = self._request = None
+        inbox.close(lambda item: self.give_back(item.reply))
 
     def _message(self, item: Incoming) -> NatsMessage:
         message = NatsMessage(self, item)

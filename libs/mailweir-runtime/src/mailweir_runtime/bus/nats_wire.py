@@ -59,6 +59,11 @@ class Inbox:
         self._waiting: deque[Incoming] = deque()
         self._wake = asyncio.Event()
 
+    @property
+    def ready(self) -> bool:
+        """Say whether a message waits."""
+        return bool(self._waiting)
+
     def put(self, message: Incoming) -> None:
         """Take a message from the wire."""
         self._waiting.append(message)

@@ -102,8 +102,18 @@ class Message(Protocol):
 class Consumer(Protocol):
     """A durable pull consumer, shared by all processes of a service."""
 
-    async def fetch(self, most: int, wait_seconds: float) -> Sequence[Message]:
-        """Return up to `most` messages as soon as there is one; none after `wait_seconds`."""
+    async def fetch(
+        self, most: int, wait_seconds: float, *, keep_open: bool = False
+    ) -> Sequence[Message]:
+        """Return up to `most` messages as soon as there is one; none after `wait_seconds`.
+
+        `keep_open`: what comes before the next fetch, up to `most` in all, is handed out to this process
+        and lies ready then: one request for many fetches. `most` must not shrink but by what was taken.
+        """
+        ...
+
+    async def end_fetching(self) -> None:
+        """Give back what came for a fetch that was kept open and was not taken; nothing more comes."""
         ...
 
     async def lag(self) -> int:

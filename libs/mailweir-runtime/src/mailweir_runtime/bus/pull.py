@@ -8,9 +8,9 @@ A broker that is away is waited for; nothing is lost, since what was not acked i
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from mailweir_runtime.bus.ports import Bus, BusError, Message, TryLater
 from mailweir_runtime.bus.topology import ConsumerSpec
@@ -47,44 +47,57 @@ async def pull(
 
     Then nothing more is fetched, and what is in flight is waited for.
     """
-    free = asyncio.Semaphore(concurrency)
+    workers = _Workers(concurrency)
     async with asyncio.TaskGroup() as tasks:
         loop = _Loop(bus, spec, stopping, tasks)
-        async with loop.background(loop.watch_lag()):
+        async with loop.background(), asyncio.TaskGroup() as handlers:
             while not stopping.is_set():
-                most = await _free_workers(free)
-                messages = await loop.fetch(most)
-                for message in messages:
-                    work = tasks.create_task(loop.one(message, handle))
-                    work.add_done_callback(lambda _: free.release())
-                for _ in range(most - len(messages)):
-                    free.release()
+                await workers.some_free()
+                for message in await loop.fetch(workers.free, keep_open=True):
+                    workers.begin()
+                    handlers.create_task(loop.one(message, handle)).add_done_callback(workers.end)
+            await loop.end_fetching()
 
 
 async def pull_batches(
-    bus: Bus, spec: ConsumerSpec, handle: BatchHandler, *, most: int, stopping: asyncio.Event
-) -> None:
+    bus: Bus, spec: ConsumerSpec, handle: BatchHandler,
+    *, most: int, stopping: asyncio.Event, pause_seconds: float = 0.0,
+) -> None:  # fmt: skip
     """Hand what lies ready to `handle`, up to `most` at once; normal return acks all of it.
 
+    After a batch that was not full comes a pause, in which the next one gathers: each batch costs a
+    transaction, whatever its size. A first message after a quiet time is not kept waiting.
     When a batch fails, its messages are tried one by one, so that a bad one does not hold up the others.
     """
     async with asyncio.TaskGroup() as tasks:
         loop = _Loop(bus, spec, stopping, tasks)
-        async with loop.background(loop.watch_lag()):
+        async with loop.background():
             while not stopping.is_set():
                 messages = await loop.fetch(most)
                 if messages:
                     await loop.batch(messages, handle)
+                if pause_seconds > 0 and 0 < len(messages) < most:
+                    await _wait_or(stopping, pause_seconds)
 
 
-async def _free_workers(free: asyncio.Semaphore) -> int:
-    """Wait for a free worker and take every one that is free; returns how many."""
-    await free.acquire()
-    taken = 1
-    while not free.locked():
-        await free.acquire()
-        taken += 1
-    return taken
+class _Workers:
+    """How many more messages may be worked on."""
+
+    def __init__(self, number: int) -> None:
+        self.free = number
+        self._freed = asyncio.Event()
+
+    def begin(self) -> None:
+        self.free -= 1
+
+    def end(self, _task: asyncio.Task[None]) -> None:
+        self.free += 1
+        self._freed.set()
+
+    async def some_free(self) -> None:
+        while not self.free:
+            self._freed.clear()
+            await self._freed.wait()
 
 
 class _Loop:
@@ -99,21 +112,27 @@ class _Loop:
         self._tasks = tasks
         self._metrics = bus.metrics
         self._outages = 0
+        self._in_hand: set[Message] = set()
+        self._fetching: asyncio.Timeout | None = None
+        handled = self._metrics.handled
+        self._acked, self._naked = (handled.labels(spec.name, r) for r in ("acked", "naked"))
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     @asynccontextmanager
-    async def background(self, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-        """Run something for as long as the block lasts."""
-        task = self._tasks.create_task(work)
+    async def background(self) -> AsyncIterator[None]:
+        """Show the lag, keep alive what is in hand and heed `stopping` for as long as the block lasts."""
+        work = (self._watch_lag(), self._keep_alive(), self._heed_stopping())
+        running = [self._tasks.create_task(each) for each in work]
         try:
             yield
         finally:
-            task.cancel()
+            for task in running:
+                task.cancel()
 
-    async def fetch(self, most: int) -> Sequence[Message]:
+    async def fetch(self, most: int, *, keep_open: bool = False) -> Sequence[Message]:
         """Return what there is; nothing when the broker is away or the loop is to end."""
         try:
-            messages = await self._fetch_unless_stopping(most)
+            messages = await self._fetch_unless_stopping(most, keep_open=keep_open)
         except BusError as error:
             self._outages += 1
             self._metrics.fetch_failures.labels(self._spec.name).inc()
@@ -124,49 +143,68 @@ class _Loop:
         self._outages = 0
         return messages
 
-    async def _fetch_unless_stopping(self, most: int) -> Sequence[Message]:
-        consumer = await self._bus.consumer(self._spec)
-        fetching = self._tasks.create_task(_quietly(consumer.fetch(most, FETCH_SECONDS)))
-        async with self.background(_cancel_on(self._stopping, fetching)):
-            await asyncio.wait((fetching,))
-        if fetching.cancelled():
-            return ()
-        result = fetching.result()
-        if isinstance(result, BusError):
-            raise result
-        return result
+    async def _fetch_unless_stopping(self, most: int, *, keep_open: bool) -> Sequence[Message]:
+        scope = asyncio.timeout(None)  # ended by `_heed_stopping`: a task per fetch would cost more
+        try:
+            async with scope:
+                self._fetching = scope
+                consumer = await self._bus.consumer(self._spec)
+                return await consumer.fetch(most, FETCH_SECONDS, keep_open=keep_open)
+        except TimeoutError:
+            if scope.expired():
+                return ()
+            raise
+        finally:
+            self._fetching = None
+
+    async def _heed_stopping(self) -> None:
+        await self._stopping.wait()
+        if self._fetching is not None:
+            self._fetching.reschedule(asyncio.get_running_loop().time())
+
+    async def end_fetching(self) -> None:
+        """Give back what came since the last fetch."""
+        try:
+            await (await self._bus.consumer(self._spec)).end_fetching()
+        except BusError as error:
+            _log.debug("fetch_not_ended", consumer=self._spec.name, detail=str(error))
 
     async def one(self, message: Message, handle: Handler) -> None:
         """Run a handler over one message and settle it."""
+        self._in_hand.add(message)
         try:
-            async with self.background(self._keep_alive((message,))):
-                await handle(message)
+            await handle(message)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the message is given back
             await self._failed(message, error)
         else:
-            await self._done(message)
+            await self._done((message,))
+        finally:
+            self._in_hand.discard(message)
 
     async def batch(self, messages: Sequence[Message], handle: BatchHandler) -> None:
         """Run a handler over a batch; on an exception, over each message alone."""
-        async with self.background(self._keep_alive(messages)):
-            try:
-                await handle(messages)
-            except Exception as error:  # noqa: BLE001 - the single runs find out which message it is
-                _log.warning(
-                    "batch_failed", consumer=self._spec.name, size=len(messages), detail=repr(error)
-                )
-                for message in messages:
-                    if not message.settled:
-                        await self.one(message, lambda single: handle((single,)))
-                return
-        for message in messages:
-            await self._done(message)
+        self._in_hand.update(messages)
+        try:
+            await handle(messages)
+        except Exception as error:  # noqa: BLE001 - the single runs find out which message it is
+            _log.warning(
+                "batch_failed", consumer=self._spec.name, size=len(messages), detail=repr(error)
+            )
+            for message in messages:
+                if not message.settled:
+                    await self.one(message, lambda single: handle((single,)))
+        else:
+            await self._done(messages)
+        finally:
+            self._in_hand.difference_update(messages)
 
-    async def _done(self, message: Message) -> None:
-        result = "naked" if message.settled else "acked"
-        self._metrics.handled.labels(self._spec.name, result).inc()
-        if not message.settled:
-            await self._tell(message.ack())
+    async def _done(self, messages: Sequence[Message]) -> None:
+        left = [message for message in messages if not message.settled]
+        self._acked.inc(len(left))
+        self._naked.inc(len(messages) - len(left))
+        for message in left:
+            if not await self._tell(message.ack()):
+                return  # nor would the others be heard
 
     async def _failed(self, message: Message, error: Exception) -> None:
         """Give back a message whose handler raised, or park it after the last attempt."""
@@ -188,22 +226,24 @@ class _Loop:
         )  # fmt: skip
         await self._tell(message.nak(delay))
 
-    async def _tell(self, call: Awaitable[None]) -> None:
+    async def _tell(self, call: Awaitable[None]) -> bool:
         """Settle a message; where the broker is away, it hands the message out again by itself."""
         try:
             await call
         except BusError as error:
             _log.warning("settle_failed", consumer=self._spec.name, detail=str(error))
+            return False
+        return True
 
-    async def _keep_alive(self, messages: Sequence[Message]) -> None:
-        """Tell the broker every third of the ack wait that the messages are worked on."""
+    async def _keep_alive(self) -> None:
+        """Tell the broker every third of the ack wait what is worked on."""
         while True:
             await asyncio.sleep(self._spec.ack_wait_seconds / 3)
-            for message in messages:
+            for message in tuple(self._in_hand):
                 if not message.settled:
                     await self._tell(message.in_progress())
 
-    async def watch_lag(self) -> None:
+    async def _watch_lag(self) -> None:
         """Keep the lag gauge fresh."""
         while True:
             try:
@@ -212,19 +252,6 @@ class _Loop:
             except BusError as error:
                 _log.debug("lag_unknown", consumer=self._spec.name, detail=str(error))
             await asyncio.sleep(LAG_SECONDS)
-
-
-async def _quietly(fetch: Awaitable[Sequence[Message]]) -> Sequence[Message] | BusError:
-    """Return a broker's failure as a value: raised in the task group it would end every handler."""
-    try:
-        return await fetch
-    except BusError as error:
-        return error
-
-
-async def _cancel_on(stopping: asyncio.Event, task: asyncio.Task[Any]) -> None:
-    await stopping.wait()
-    task.cancel()
 
 
 async def _wait_or(stopping: asyncio.Event, seconds: float) -> None:
