@@ -13,7 +13,7 @@ them, so that it shows what matters alone, and a text may stand without any. Par
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -51,7 +51,7 @@ class Case:
     message: bytes = b""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 def read_cases() -> Iterator[Case]:
@@ -116,7 +116,34 @@ def facts_of(case: Case) -> Facts:
     return Facts(message, texts, now.timestamp(), envelope, identity=identity)
 
 
-CASES = list(read_cases())
+def made_cases() -> Iterator[Case]:
+    """Yield the cases that are too large to be written down."""
+
+    def case(name: str, expect: str, message: str, *, bare: bool = False) -> Case:
+        params = {"bare": ""} if bare else {}
+        return Case(
+            name, 0, frozenset(expect.split()), params, with_usual(message.encode(), bare=bare)
+        )
+
+    def multipart(parts: Iterable[str]) -> str:
+        body = "".join(f"--a\nContent-Type: {part}\n" for part in parts)
+        return f"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=a\n\n{body}--a--\n"
+
+    few, many = (", ".join(f"u{n}@example.com" for n in range(c)) for c in (50, 51))
+    yield case("fifty recipients", "", f"To: {few}\n\nHello\n")
+    yield case("a crowd of recipients", "TO_MANY", f"To: {many}\n\nHello\n")
+    fillers = "".join(f"X-Filler-{n}: {n}\n" for n in range(1001))
+    # what lies beyond the limit is not missing
+    yield case(
+        "headers", "HEADER_EXCESSIVE", f"{fillers}From: ann@example.net\n\nHello\n", bare=True
+    )
+    parts = (f"text/plain\n\n{n}" for n in range(1001))
+    yield case("more parts than are looked at", "MIME_EXCESSIVE MIME_UNCLOSED", multipart(parts))
+    texts = [f"text/html\n\n<p>{'x' * 999}</p>"] * 60
+    yield case("more text than is scanned", "MIME_EXCESSIVE HTML_ONLY", multipart(texts))
+
+
+CASES = [*read_cases(), *made_cases()]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
