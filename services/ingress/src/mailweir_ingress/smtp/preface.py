@@ -30,7 +30,7 @@ async def open_session(talk: Conversation) -> Decision:
     talk.set_client(peer_ip, peer_port)
     decision = on_connect(_facts(talk), talk.rules)
     if decision.action is Action.ACCEPT and talk.door.listener is Listener.SUBMISSIONS:
-        await begin_tls(talk)
+        await begin_tls(talk, talk.link.input.take())
     if decision.action is Action.ACCEPT and _talks_early(talk):
         return EARLY_TALKER
     return decision

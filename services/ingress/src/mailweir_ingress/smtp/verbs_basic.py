@@ -96,10 +96,10 @@ async def starttls(talk: Conversation, argument: str) -> Answer:
     return None
 
 
-async def begin_tls(talk: Conversation) -> None:
-    """Do the handshake; a failed one ends the session."""
+async def begin_tls(talk: Conversation, hello: bytes | bytearray = b"") -> None:
+    """Do the handshake, of which `hello` has come already; a failed one ends the session."""
     context = talk.door.tls
-    tls = None if context is None else await talk.link.start_tls(context)
+    tls = None if context is None else await talk.link.start_tls(context, hello)
     if tls is None:
         talk.house.metrics.handshakes_failed.inc()
         raise SessionOver(TLS_FAILED)

@@ -91,7 +91,9 @@ class Input(asyncio.StreamReader):
         return self._ended
 
     def line(self) -> bytes | None:
-        """Return the next line with its line end, or None where none is complete yet."""
+        """Return the next line with its line end, or None where none is complete yet. Raises SessionOver."""
+        if self._over is not None:  # a client that has said much in advance lives no longer for it
+            raise self._over
         end = self.pending.find(b"\n", self._searched) + 1
         if not end:
             self._searched = len(self.pending)
@@ -118,9 +120,12 @@ class Input(asyncio.StreamReader):
 
     async def more(self) -> bool:
         """Wait until more has come; False at the end of the input. Raises SessionOver."""
-        while not self._fresh:
+        while True:
             if self._over is not None:
                 raise self._over
+            if self._fresh:
+                self._fresh = False
+                return True
             if self._ended:
                 return False
             self._news = self._on.create_future()
@@ -128,8 +133,6 @@ class Input(asyncio.StreamReader):
                 await self._news
             finally:
                 self._news = None
-        self._fresh = False
-        return True
 
     def _wake(self) -> None:
         if self._news is not None and not self._news.done():
@@ -174,8 +177,15 @@ class Connection(SMTP):
         try:
             await self._serve(self)
         finally:
-            if self._pipe is not None:
-                self._pipe.close()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close; a peer that does not read what is still to be said gets no more time than others."""
+        pipe = self._pipe
+        if pipe is not None:
+            pipe.close()
+            if pipe.get_write_buffer_size():
+                self.loop.call_later(LINGER_SECONDS, pipe.abort)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -253,14 +263,20 @@ class Connection(SMTP):
         if self._full is not None:
             await self._full
 
-    async def start_tls(self, context: ssl.SSLContext) -> tuple[str, str] | None:
+    async def start_tls(
+        self, context: ssl.SSLContext, hello: bytes | bytearray = b""
+    ) -> tuple[str, str] | None:
         """Begin TLS as the server; returns version and cipher, None where it failed.
 
-        What came before the handshake is thrown away: it was never protected (RFC 3207 §4.2).
+        `hello` is what has come of the handshake already. Anything else that has come is thrown away: it
+        was never protected (RFC 3207 §4.2).
         """
         self.input.take()
         if self._pipe is None:
             return None
+        if hello:
+            # The loop puts its TLS on the connection in this turn, so it can be fed in the next.
+            self.loop.call_soon(self.loop.call_soon, _feed, self._pipe, bytes(hello))
         try:
             pipe = await self.loop.start_tls(
                 self._pipe,
@@ -268,6 +284,7 @@ class Connection(SMTP):
                 context,
                 server_side=True,
                 ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=LINGER_SECONDS,
             )
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError
             return None
@@ -294,3 +311,14 @@ class Connection(SMTP):
                     swallowed += len(self.input.take())
         except (TimeoutError, SessionOver, OSError):
             return
+
+
+def _feed(pipe: asyncio.Transport, data: bytes) -> None:
+    """Hand data to what reads from a transport, as the transport does."""
+    reader = pipe.get_protocol()
+    while data and isinstance(reader, asyncio.BufferedProtocol):
+        buffer = memoryview(reader.get_buffer(len(data)))
+        size = min(len(buffer), len(data))
+        buffer[:size] = data[:size]
+        reader.buffer_updated(size)
+        data = data[size:]
