@@ -71,7 +71,7 @@ class Deliverer:
         self._budget = budget
         self._stopping = stopping
         self._notifier = Notifier(tools.ledger, tools.metrics)
-        self._sightings = Sightings(bus, tools.clock)
+        self._sightings = Sightings()
         self._in_hand: set[tuple[str, int]] = set()
         self._force: PolicyInForce | None = None
 

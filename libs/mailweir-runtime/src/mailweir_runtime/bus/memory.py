@@ -39,7 +39,7 @@ class MemoryBus:
         self.clock: Clock = clock or SystemClock()
         self.metrics = metrics or BusMetrics(CollectorRegistry())
         self.outage: BusError | None = None
-        self.connections = 1
+        self._connections = 1
         known = {spec.name: spec for spec in (*streams, PARKED)}
         self._streams = {name: MemoryStream(spec, self.clock) for name, spec in known.items()}
         self._consumers: dict[str, MemoryConsumer] = {}
@@ -52,6 +52,18 @@ class MemoryBus:
     def connected(self) -> bool:
         """Say whether the broker answers at the moment."""
         return self.outage is None
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections have been made so far."""
+        return self._connections
+
+    @connections.setter
+    def connections(self, number: int) -> None:
+        """Play a reconnect: nothing that is stored now is called fresh any more."""
+        self._connections = number
+        for stream in self._streams.values():
+            stream.settle_floor()
 
     @property
     def bodies(self) -> MemoryBodies:

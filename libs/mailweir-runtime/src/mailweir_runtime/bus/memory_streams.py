@@ -35,6 +35,7 @@ class MemoryStream:
         self.changed = asyncio.Event()
         self.messages: dict[int, Stored] = {}
         self._clock = clock
+        self.floor = 0
         self._sequence = 0
         self._seen: dict[str, tuple[int, float]] = {}
         self._by_subject: dict[str, list[int]] = {}
@@ -85,6 +86,10 @@ class MemoryStream:
         self._expire(self._clock.now())
         sequences = self._by_subject.get(subject)
         return self.messages[sequences[-1]] if sequences else None
+
+    def settle_floor(self) -> None:
+        """Note what was stored before the present connection: hand-outs of it may be forgotten."""
+        self.floor = self._sequence
 
     def wake(self) -> None:
         """Let waiting fetches look again."""
@@ -200,7 +205,7 @@ class MemoryMessage:
         self.subject = stored.subject
         self.payload = stored.payload
         self.attempt = attempt
-        self.fresh = attempt == 1
+        self.fresh = attempt == 1 and stored.sequence > consumer.stream.floor
         self.published_at = stored.published_at
         self.settled = False
         self._sequence = stored.sequence
