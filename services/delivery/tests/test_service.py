@@ -26,7 +26,7 @@ from mailweir_delivery.service import IN_HAND_SECONDS, OUTAGE_SECONDS, Deliverer
 from mailweir_policy import Policy
 from mailweir_runtime.bus.memory import MemoryBus
 from mailweir_runtime.bus.memory_streams import MemoryMessage, Stored
-from mailweir_runtime.bus.ports import BusUnavailable
+from mailweir_runtime.bus.ports import BusFull, BusUnavailable, PubAck
 from mailweir_runtime.bus.topology import (
     DELIVERER,
     DELIVERY,
@@ -583,6 +583,64 @@ class TestBroker:
         office.clock.advance(OUTAGE_SECONDS + 0.1)
         await office.work()
         assert len(office.delivered()) == 1
+
+
+class TestFullStore:
+    """The broker has no room for a word on progress until mail has left it."""
+
+    @pytest.fixture
+    def full(self, office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
+        """Return an office whose store has room for progress once fewer than two mails wait."""
+        monkeypatch.setattr("mailweir_delivery.adapters.ledger.RETRY_FIRST_SECONDS", 0.01)
+        publish = office.bus.publish
+
+        async def bounded(subject: str, payload: bytes, *, msg_id: str = "") -> PubAck:
+            if ".delivery." in subject and len(office.bus.stored(MAIL)) >= 2:
+                raise BusFull("no room")
+            return await publish(subject, payload, msg_id=msg_id)
+
+        monkeypatch.setattr(office.bus, "publish", bounded)
+        return office
+
+    async def test_mail_that_has_arrived_makes_room_and_is_noted_then(self, full: Office) -> None:
+        first, second = await full.queue(1, A), await full.queue(2, B)
+        async with asyncio.timeout(5):
+            await full.work()
+        assert full.delivered() == [(first, A), (second, B)]
+        assert full.bus.stored(MAIL) == []
+        assert (await full.progress(first)).finished
+        assert (await full.progress(second)).finished
+
+    async def test_a_deferral_is_not_waited_with_and_tried_again(self, full: Office) -> None:
+        full.carrier.answers[A] = LATER
+        ref = await full.queue(1, A)
+        await full.queue(2, B, sender="x@example.net")
+        full.carrier.answers[B] = LATER
+        async with asyncio.timeout(5):
+            await full.work()
+        assert await full.bus.last(DELIVERY, progress_subject("s0", ref)) is None
+        assert full.value("put_back_total", cause="bus_unavailable") == 2
+        full.carrier.answers.clear()
+        full.clock.advance(61)
+        async with asyncio.timeout(5):
+            await full.work()
+        assert len(full.delivered()) == 2
+        assert full.bus.stored(MAIL) == []
+
+    async def test_what_is_settled_for_some_is_not_forgotten(self, full: Office) -> None:
+        full.carrier.answers[B] = LATER
+        ref = await full.queue(1, A, B)
+        await full.queue(2, A)
+        messages = await full.take()
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            for message in messages:
+                tasks.create_task(full.deliverer.handle(message))
+        assert sorted(full.delivered()) == sorted([(ref, A), (ref_of(2), A)])
+        full.carrier.answers.clear()
+        full.clock.advance(61)
+        await full.work()
+        assert full.delivered().count((ref, A)) == 1
+        assert full.delivered().count((ref, B)) == 1
 
 
 class TestStopping:

@@ -322,11 +322,13 @@ class TestLate:
             ending = (await rig.send(hop))[ALICE]
             assert ending.unknown
             key = (make().ref, 0)
-            waiting = rig.late.take(key)[ALICE]
+            waiting = rig.late.take(key, (ALICE, BOB))[ALICE]
             assert (waiting.verdict, waiting.unknown) == (Verdict.DEFERRED, False)
             await hop.wait_for(1)
-            await until(lambda: rig.late.take(key)[ALICE].verdict is Verdict.DELIVERED)
-            assert rig.late.take(key) == {}
+            await until(
+                lambda: rig.late.take(key, (ALICE, BOB))[ALICE].verdict is Verdict.DELIVERED
+            )
+            assert rig.late.take(key, (ALICE, BOB)) == {}
             assert rig.value("late_replies_total", verdict="delivered") == 1
 
     async def test_a_late_refusal_counts_and_a_late_451_frees_the_message(self, rigs: Rigs) -> None:
@@ -340,16 +342,16 @@ class TestLate:
                 ("01ARZ3NDEKTSV4RRFFQ69G5FAV-1", 0),
                 ("01ARZ3NDEKTSV4RRFFQ69G5FAV-2", 0),
             )
-            await until(lambda: rig.late.take(first)[ALICE].verdict is Verdict.FAILED)
-            await until(lambda: not rig.late.take(second))
+            await until(lambda: rig.late.take(first, (ALICE, BOB))[ALICE].verdict is Verdict.FAILED)
+            await until(lambda: not rig.late.take(second, (ALICE, BOB)))
 
     async def test_a_connection_that_ends_frees_the_message(self, rigs: Rigs) -> None:
         rig = rigs(data_end_seconds=0.05)
         async with next_hop() as hop:
             hop.on(Rule("DOT", delay=0.2, drop=True))
             await rig.send(hop)
-            assert ALICE in rig.late.take((make().ref, 0))
-            await until(lambda: not rig.late.take((make().ref, 0)))
+            assert ALICE in rig.late.take((make().ref, 0), (ALICE, BOB))
+            await until(lambda: not rig.late.take((make().ref, 0), (ALICE, BOB)))
 
     async def test_listening_ends(self, rigs: Rigs) -> None:
         rig = rigs(data_end_seconds=0.05, late_reply_seconds=0.1)
@@ -360,6 +362,18 @@ class TestLate:
             await until(lambda: len(rig.late) == 0)
             await until(lambda: rig.value("open_connections") == 0)
 
+    async def test_who_asks_for_others_takes_nothing_away(self, rigs: Rigs) -> None:
+        rig = rigs(data_end_seconds=0.05)
+        async with next_hop() as hop:
+            hop.on(Rule("DOT", delay=0.15, times=1))
+            await rig.send(hop)
+            key = (make().ref, 0)
+            await hop.wait_for(1)
+            await until(lambda: rig.value("late_replies_total", verdict="delivered") == 1)
+            assert rig.late.take(key, (BOB,)) == {}
+            assert rig.late.take(key, (ALICE,))[ALICE].verdict is Verdict.DELIVERED
+            assert len(rig.late) == 0
+
     async def test_lmtp_owes_some(self, rigs: Rigs) -> None:
         rig = rigs(data_end_seconds=0.1)
         async with next_hop(lmtp=True) as hop:
@@ -368,8 +382,8 @@ class TestLate:
             assert endings[ALICE].verdict is Verdict.DELIVERED
             assert endings[BOB].unknown
             key = (make().ref, 0)
-            assert list(rig.late.take(key)) == [BOB]
-            await until(lambda: rig.late.take(key)[BOB].verdict is Verdict.DELIVERED)
+            assert list(rig.late.take(key, (ALICE, BOB))) == [BOB]
+            await until(lambda: rig.late.take(key, (ALICE, BOB))[BOB].verdict is Verdict.DELIVERED)
 
 
 async def until(true: Callable[[], object]) -> None:

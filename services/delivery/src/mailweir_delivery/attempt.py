@@ -98,5 +98,6 @@ class Attempt:
         metrics = self._tools.metrics
         for ending in endings.values():
             metrics.recipients.labels(way, ending.verdict).inc()
-        if any(ending.verdict is Verdict.DELIVERED for ending in endings.values()):
+        delivered = any(ending.verdict is Verdict.DELIVERED for ending in endings.values())
+        if delivered and not self._parcel.release:  # held mail waited for people
             metrics.seconds.observe(max(0.0, now - self._parcel.received_at))

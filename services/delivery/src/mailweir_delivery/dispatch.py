@@ -1,6 +1,6 @@
 """Takes one message to one destination: a place in its lane, its hosts, one after another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -21,8 +21,8 @@ Endings = dict[str, Ending]
 class LateAnswers(Protocol):
     """Remembers transactions whose end was not answered in time."""
 
-    def take(self, key: tuple[str, int]) -> Mapping[str, Ending]:
-        """Return what is known of a message's recipients."""
+    def take(self, key: tuple[str, int], recipients: Collection[str]) -> Mapping[str, Ending]:
+        """Return what is known of these recipients of a message."""
         ...
 
 
@@ -50,9 +50,8 @@ class Dispatcher:
         self, parcel: Parcel, recipients: Sequence[str], destination: Destination, policy: Policy
     ) -> Endings | PutBack:
         """Return how it ended for each recipient; PutBack where nothing was tried."""
-        known = self._outside.late.take((parcel.ref, parcel.release))
-        rest = [r for r in recipients if r not in known]
-        endings = {r: known[r] for r in recipients if r in known}
+        endings = dict(self._outside.late.take((parcel.ref, parcel.release), recipients))
+        rest = [r for r in recipients if r not in endings]
         if not rest:
             return endings
         limit = policy.delivery.connections_per_destination

@@ -18,6 +18,7 @@ from mailweir_delivery.budget import ByteBudget, MemoryFull
 from mailweir_delivery.lanes import PutBack
 from mailweir_delivery.notifier import Notifier
 from mailweir_delivery.policy.progress import (
+    SETTLED,
     Progress,
     State,
     close_attempt,
@@ -155,13 +156,34 @@ class Deliverer:
             await self._give_back(job.message, attempt.put_back)
             return
         progress = self._close(job, attempt)
-        await self._tools.ledger.write(job.shard, progress)
+        if not await self._tools.ledger.write_if_room(job.shard, progress):
+            await self._without_room(job, progress)
+            return
         await self._tell_sender(job, progress, parcel.content)
         if progress.finished:
             await self._finish(job)
             return
         self._metrics.deferrals.add(progress.next_attempt_at)
         await job.message.nak(max(0.0, progress.next_attempt_at - self._tools.clock.now()))
+
+    async def _without_room(self, job: Job, progress: Progress) -> None:
+        """Settle an attempt that a full store has no room to note: only what leaves it makes room again.
+
+        Waiting for room with the message in hand would be waiting for oneself: all workers would do so. So
+        mail that has arrived goes first and is noted then; a crash in between leaves its record behind, but
+        neither loses it nor sends it twice. Nothing need be noted of an attempt that settled nothing. What
+        is settled for some recipients only is not forgotten, whatever it costs.
+        """
+        states = {person.state for person in progress.recipients}
+        if states == {State.DELIVERED}:
+            await self._finish(job)
+        elif not states & SETTLED:
+            wait = max(OUTAGE_SECONDS, progress.next_attempt_at - self._tools.clock.now())
+            await self._give_back(job.message, PutBack(wait, "bus_unavailable"))
+            return
+        await self._tools.ledger.write(job.shard, progress)
+        if states != {State.DELIVERED}:
+            await self._give_back(job.message, PutBack(0.0, "bus_unavailable"))
 
     def _close(self, job: Job, attempt: Attempt) -> Progress:
         """Return what stands at the end of an attempt, counted and logged."""

@@ -1,5 +1,6 @@
 """Notifications: read back by the standard library, as a sender's program would."""
 
+from dataclasses import replace
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from email.policy import default
@@ -11,6 +12,7 @@ from hypothesis import given, strategies as st
 from mailweir_core.ids import is_ref
 from mailweir_delivery.policy.notice import (
     MAX_LINE_BYTES,
+    MAX_LISTED,
     MAX_RETURNED_BYTES,
     Notice,
     build,
@@ -122,6 +124,13 @@ def test_addresses_beyond_ascii_stand_in_their_ascii_form() -> None:
 def test_a_sender_beyond_ascii_is_addressed_as_he_is() -> None:
     content = build(notice(sender="jürgen@example.org"))
     assert "\r\nTo: <jürgen@example.org>\r\n".encode() in content
+
+
+def test_a_long_list_is_cut() -> None:
+    crowd = tuple(replace(UNKNOWN, address=f"r{n}@far.example") for n in range(MAX_LISTED + 7))
+    text, blocks, _ = parts(build(notice(lost=crowd)))
+    assert len(blocks) == MAX_LISTED + 1
+    assert "and 7 more." in text
 
 
 def test_a_maildir_is_no_remote_mta() -> None:

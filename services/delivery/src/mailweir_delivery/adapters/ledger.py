@@ -36,15 +36,15 @@ class Ledger:
             return None
 
     async def write(self, shard: str, progress: Progress, part: int = 0) -> None:
-        """Store a progress, however long the broker is away.
+        """Store a progress, however long the broker is away or has no room.
 
         `part` tells several words on one attempt apart: 0 is the attempt's end.
         """
-        msg_id = f"{progress.ref}.{progress.release}.{progress.attempts}"
-        if part:
-            msg_id += f".{part}"
-        subject = progress_subject(shard, progress.ref)
-        await self.publish(subject, write_progress(progress), msg_id)
+        await self.publish(*_publication(shard, progress, part))
+
+    async def write_if_room(self, shard: str, progress: Progress) -> bool:
+        """Store the end of an attempt, however long the broker is away; False where it has no room."""
+        return await self._publish(*_publication(shard, progress, 0), give_up_when_full=True)
 
     async def is_known(self, shard: str, ref: str) -> bool:
         """Say whether a message was queued before; raises BusUnavailable."""
@@ -58,6 +58,11 @@ class Ledger:
 
     async def publish(self, subject: str, payload: bytes, msg_id: str) -> None:
         """Publish until it is acknowledged: what has happened at a next hop must not be forgotten."""
+        await self._publish(subject, payload, msg_id, give_up_when_full=False)
+
+    async def _publish(
+        self, subject: str, payload: bytes, msg_id: str, *, give_up_when_full: bool
+    ) -> bool:
         pause = RETRY_FIRST_SECONDS
         while True:
             try:
@@ -65,7 +70,17 @@ class Ledger:
             except (BusUnavailable, BusFull) as error:
                 self._metrics.bus_retries.inc()
                 _log.warning("publish_retried", msg_id=msg_id, detail=str(error))
+                if give_up_when_full and isinstance(error, BusFull):
+                    return False
             else:
-                return
+                return True
             await asyncio.sleep(pause)
             pause = min(pause * 2, RETRY_MOST_SECONDS)
+
+
+def _publication(shard: str, progress: Progress, part: int) -> tuple[str, bytes, str]:
+    """Return subject, payload and dedup id of a progress."""
+    msg_id = f"{progress.ref}.{progress.release}.{progress.attempts}"
+    if part:
+        msg_id += f".{part}"
+    return progress_subject(shard, progress.ref), write_progress(progress), msg_id

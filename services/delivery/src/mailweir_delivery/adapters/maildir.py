@@ -50,7 +50,8 @@ def _deliver(parcel: Parcel, recipients: tuple[str, ...], root: Path) -> dict[st
         # for all of them: what was renamed but not synced may be lost, and is replaced next time
         code = "4.3.1" if error.errno in _FULL else "4.3.0"
         detail = f"{root}: {error.strerror or error}"
-        return dict.fromkeys(recipients, deferred(code, detail, str(root), host_fault=True))
+        trouble = deferred(code, detail, str(root), try_next=True, host_fault=True)
+        return dict.fromkeys(recipients, trouble)
     taken = Ending(Verdict.DELIVERED, "2.0.0", "written", next_hop=str(root))
     return dict.fromkeys(recipients, taken)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailweir_delivery.policy.mx import MxAnswer, NoDomain
-from mailweir_delivery.policy.replies import Ending, Verdict
+from mailweir_delivery.policy.replies import Ending, Stage, Verdict, broken
 from mailweir_delivery.policy.routing import Hop
 from mailweir_delivery.ports import Leg, Parcel
 
@@ -23,13 +23,14 @@ class Delivered:
 class MemoryCarrier:
     """Keeps what it gets. `answers`: recipients that end otherwise; `hold`: nothing ends before it is set.
 
-    `held_hosts` names the hosts that `hold` is for; none means all.
+    `held_hosts` names the hosts that `hold` is for, none means all; `unreachable` those that do not answer.
     """
 
     mails: list[Delivered] = field(default_factory=list)
     answers: dict[str, Ending] = field(default_factory=dict)
     hold: asyncio.Event | None = None
     held_hosts: Collection[str] = ()
+    unreachable: Collection[str] = ()
     before: Callable[[Parcel, Hop], object] = lambda _parcel, _hop: None
 
     async def deliver(
@@ -37,6 +38,9 @@ class MemoryCarrier:
     ) -> Mapping[str, Ending]:
         """Return how it ended for each recipient."""
         self.before(parcel, leg.hop)
+        if leg.hop.host in self.unreachable:
+            ending = broken(Stage.CONNECT, "unreachable", str(leg.hop))
+            return dict.fromkeys(recipients, ending)
         if self.hold is not None and (not self.held_hosts or leg.hop.host in self.held_hosts):
             await self.hold.wait()
         return {recipient: self._take(parcel, recipient, leg.hop) for recipient in recipients}
@@ -65,8 +69,9 @@ class MemoryMailHosts:
 class MemoryLate:
     """Late answers from a dictionary, each taken once."""
 
-    known: dict[tuple[str, int], Mapping[str, Ending]] = field(default_factory=dict)
+    known: dict[tuple[str, int], dict[str, Ending]] = field(default_factory=dict)
 
-    def take(self, key: tuple[str, int]) -> Mapping[str, Ending]:
-        """Return what is known of a message's recipients."""
-        return self.known.pop(key, {})
+    def take(self, key: tuple[str, int], recipients: Collection[str]) -> Mapping[str, Ending]:
+        """Return what is known of these recipients of a message."""
+        known = self.known.get(key, {})
+        return {r: known.pop(r) for r in recipients if r in known}

@@ -14,7 +14,8 @@ from mailweir_delivery.policy.notice import Notice
 from mailweir_delivery.policy.progress import Progress, Recipient, State
 from mailweir_runtime import convert
 
-MAX_RECIPIENTS: Final = 10_000
+MAX_RECIPIENTS: Final = 2000
+"""The edge takes 1,000 at most; their progress must fit into a bus message."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 _TO_PROTO: Final = {

@@ -18,6 +18,8 @@ from mailweir_delivery.policy.progress import Recipient, State
 
 MAX_RETURNED_BYTES: Final = 65_536
 """Header bytes of the original that are returned; cut at a line."""
+MAX_LISTED: Final = 500
+"""Recipients that are listed one by one."""
 MAX_LINE_BYTES: Final = 998  # RFC 5322 §2.1.1
 
 _SMTP_REPLY: Final = re.compile(r"[245]\d\d(?: |$)")
@@ -115,7 +117,8 @@ def _explanation(notice: Notice) -> bytes:
         "",
         "Your message could not be delivered to these recipients, and will not be tried again:",
         "",
-        *(line for person in notice.lost for line in _reason(person)),
+        *(line for person in notice.lost[:MAX_LISTED] for line in _reason(person)),
+        *([f"and {over} more."] if (over := len(notice.lost) - MAX_LISTED) > 0 else ()),
         "",
         f"Reference: {notice.about}",
         f"Contact: {notice.postmaster}",
@@ -139,7 +142,7 @@ def _status(notice: Notice) -> bytes:
         f"X-Mailweir-Id: {notice.about}\n"
         f"Arrival-Date: {_date(notice.arrived_at)}\n"
     ]
-    blocks += map(_recipient_fields, notice.lost)
+    blocks += map(_recipient_fields, notice.lost[:MAX_LISTED])
     return _part("message/delivery-status", "\n".join(blocks).encode("ascii", "replace"))
 
 

@@ -7,7 +7,7 @@ out. This lives in one process: a crash, or a retry by another process, sends ag
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from mailweir_delivery.adapters.smtp.link import Link
@@ -43,12 +43,12 @@ class LateReplies:
         entry.expiry = asyncio.get_running_loop().call_later(seconds, self._forget, key, entry)
         link.listen(entry.on_reply)
 
-    def take(self, key: Key) -> Mapping[str, Ending]:
-        """Return what is known of a message's recipients: late answers, and that one is still owed."""
+    def take(self, key: Key, recipients: Collection[str]) -> Mapping[str, Ending]:
+        """Return what is known of these recipients: late answers, each once, and that one is owed."""
         found: dict[str, Ending] = {}
         for entry in tuple(self._entries.get(key, ())):
-            found |= entry.known()
-            if not entry.owed:
+            found |= entry.take(recipients)
+            if entry.is_over:
                 self._forget(key, entry)
         return found
 
@@ -98,10 +98,16 @@ class _Owed:
         if not self.owed:
             self._link.quit()
 
-    def known(self) -> Mapping[str, Ending]:
+    @property
+    def is_over(self) -> bool:
+        """Say whether nothing is left to come or to take."""
+        return not self.owed and not self._settled
+
+    def take(self, recipients: Collection[str]) -> Mapping[str, Ending]:
         """Return late answers, and a deferral for whom one is still owed."""
+        found = {r: self._settled.pop(r) for r in recipients if r in self._settled}
         waiting = deferred("4.4.2", "the next hop has not answered the end of data yet", self._hop)
-        return self._settled | {r: waiting for people in self.owed for r in people}
+        return found | {r: waiting for people in self.owed for r in people if r in recipients}
 
     def end(self) -> None:
         """Stop listening."""
