@@ -23,8 +23,8 @@ _TOKEN: Final = re.compile(
 )
 # Nine of ten fields: one mailbox, without comments, groups or escapes.
 _SINGLE: Final = re.compile(
-    r"(?:\"([^\"\\]*)\"|([^\"<>,;:()\\@]*))\s*<([^\s<>\"(),;:\\=]+@[^\s<>\"(),;:\\@]+)>"
-    r"|([^\s<>\"(),;:\\=]+@[^\s<>\"(),;:\\@]+)"
+    r"(?:\"([^\"\\]*+)\"\s*+|([^\"<>,;:()\\@]*+))<([^\s<>\"(),;:\\=@]++@[^\s<>\"(),;:\\@]++)>"
+    r"|([^\s<>\"(),;:\\=@]++@[^\s<>\"(),;:\\@]++)"
 )
 _COMMENT_PIECE: Final = re.compile(r"[^()\\]+|\\.?|[()]", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -33,7 +33,7 @@ _ROUTE: Final = re.compile(
 )  # an obsolete source route before the address (RFC 5322 §4.4)
 _ADDRESS_COMMENT: Final = re.compile(r"\([^()]*\)?")
 _SPACE: Final = re.compile(r"\s+")
-_BARE: Final = re.compile(r"[^\s<>\"(),;:]+@[^\s<>\"(),;:]+")
+_BARE: Final = re.compile(r"[^\s<>\"(),;:]++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,8 @@ class _Parser:
         if self._quoted and self._phrase[-1].startswith("@") and " " not in joined:
             local, _, domain = joined.rpartition("@")
             return Address(self._name(""), f'"{local}"@{domain}')
-        found = None if self._quoted else _BARE.search(joined)
+        words = () if self._quoted or "@" not in joined else _BARE.finditer(joined)
+        found = next((word for word in words if "@" in word[0][1:-1]), None)
         if found is None:
             return Address(self._name(), "")
         return Address(self._name(joined[: found.start()] + joined[found.end() :]), found[0])

@@ -15,6 +15,8 @@ class DefectKind(StrEnum):
     RECEIVED_LIMIT = "received_limit"
     TEXT_LIMIT = "text_limit"
     HTML_LIMIT = "html_limit"
+    HTML_TREE_LIMIT = "html_tree_limit"
+    """HTML that was read tag by tag, since a tree of it would be too costly; nothing is left out."""
     LINKS_LIMIT = "links_limit"
     ADDRESSES_LIMIT = "addresses_limit"
 

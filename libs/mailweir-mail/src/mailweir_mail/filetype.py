@@ -106,8 +106,8 @@ _OLE_KINDS: Final = (
     ("VisioDocument", "application/vnd.visio"),
 )
 _MARKUP: Final = re.compile(
-    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,1000}?-->\s*)*"
-    rb"<(?:!doctype\s+)?(html|svg|head|body|script|table|div|iframe|style|title|a |p>|hta:|job|package)",
+    rb"\s*+(?:<\?xml[^>]{0,200}+>\s*+)?+(?:(?><!--.*?-->)\s*+)*+"
+    rb"<(?:!doctype\s++)?+(html|svg|head|body|script|table|div|iframe|style|title|a |p>|hta:|job|package)",
     re.IGNORECASE | re.DOTALL,
 )
 _MARKUP_TYPES: Final = {

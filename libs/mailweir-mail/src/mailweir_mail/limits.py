@@ -30,9 +30,11 @@ class ParseLimits:
     parameters: int = 64
     """Parameters of one Content-Type or Content-Disposition."""
     text_bytes: int = 1_048_576
-    """Of one text part, what is decoded to characters."""
+    """Of all text parts together, in their order, what is decoded to characters."""
     html_tags: int = 6000
     """Tags of one HTML part that are built into a tree; a larger one is read tag by tag, without one."""
+    html_tokens: int = 30_000
+    """Tags of one HTML part that are read at all."""
     links: int = 2000
     """Links that are kept of one text part."""
 

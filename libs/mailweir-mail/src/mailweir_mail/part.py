@@ -23,7 +23,8 @@ class Part(Frozen):
     `source` is the raw message, but for parts inside an embedded message that is base64 or quoted-printable,
     where it is that message decoded. `number` is the place in the tree: empty for the root, `1.2` for the
     second child of the first child. `content_type` is as declared, `type` what holds after the defaults of
-    RFC 2045 §5.2. The one child of an embedded message (`message/rfc822`) is that message's root.
+    RFC 2045 §5.2. The one child of an embedded message is that message's root. `text_limit`
+    is this part's share of the octets that are decoded to characters.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Part(Frozen):
         "number",
         "preamble_end",
         "source",
+        "text_limit",
         "type",
     )
     source: bytes
@@ -51,6 +53,7 @@ class Part(Frozen):
     body_end: int
     preamble_end: int
     epilogue_start: int
+    text_limit: int
     children: "tuple[Part, ...]"
 
     def __init__(self, **fields: object) -> None:
@@ -131,23 +134,20 @@ class Part(Frozen):
         return (given or self.content_type.get("name") or "").strip()
 
     @lazy
-    def decoded(self) -> Octets:
-        """Return the body's octets, transfer encoding undone, and what was wrong with that."""
-        if self.children:
-            return Octets(self.raw_body)
+    def _decoded(self) -> Octets:
         return transfer.decode(self.raw_body, self.encoding)
 
     @property
     def content(self) -> bytes:
-        """Return the body's octets with the transfer encoding undone."""
-        return self.decoded.data
+        """Return the body's octets with the transfer encoding undone; of a part with parts, as sent."""
+        return self.raw_body if self.children else self._decoded.data
 
     @lazy
     def decoded_text(self) -> charset.Decoded:
         """Return a text part's characters, the codec, and what was wrong; empty for other parts."""
         if not self.is_text:
             return charset.Decoded("", "")
-        data = self.content[: self.limits.text_bytes]
+        data = self.content[: self.text_limit]
         label = self.content_type.get("charset")
         if self.is_html and not charset.find_codec(label):
             label = charset.meta_charset(data) or label
@@ -172,16 +172,20 @@ class Part(Frozen):
     @lazy
     def defects(self) -> tuple[Defect, ...]:
         """Return what is wrong with header and content; the tree's own defects are the message's."""
-        kinds: list[DefectKind] = list(self.decoded.defects)
+        kinds = () if self.children else self._content_defects()
+        own = (Defect(kind, self.number) for kind in dict.fromkeys(kinds))
+        return (*self.headers.defects, *own)
+
+    def _content_defects(self) -> list[DefectKind]:
+        kinds: list[DefectKind] = list(self._decoded.defects)
         if self.encoding == "quoted-printable" and transfer.has_bad_escape(self.raw_body):
             kinds.append(DefectKind.QUOTED_PRINTABLE)
         if self.is_text:
             kinds.extend(self.decoded_text.defects)
-            if b"\0" in self.content and "utf-16" not in self.decoded_text.codec:
+            if "\0" in self.text:
                 kinds.append(DefectKind.NUL)
-            if len(self.content) > self.limits.text_bytes:
+            if len(self.content) > self.text_limit:
                 kinds.append(DefectKind.TEXT_LIMIT)
         if self.html is not None:
             kinds.extend(self.html.defects)
-        own = (Defect(kind, self.number) for kind in dict.fromkeys(kinds))
-        return (*self.headers.defects, *own)
+        return kinds

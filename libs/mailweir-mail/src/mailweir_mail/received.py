@@ -13,7 +13,7 @@ _COMMENT: Final = re.compile(r"\(([^()]*)\)")
 _PARENTHESIS: Final = re.compile(r"[()]")
 _IP: Final = re.compile(
     r"(?:\[|(?<![\w.]))(?:[Ii][Pp][Vv]6:)?"
-    r"((?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,41})\]?(?![\w.-]*\w)"
+    r"((?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,41})\]?(?![\w.-]{0,64}\w)"
 )
 _HELO: Final = re.compile(r"\b[HhEe][EeHh][Ll][Oo][ =]([^\s()\]]+)")
 _NAME: Final = re.compile(r"[\w.-]{1,255}")

@@ -57,38 +57,49 @@ class Tree:
     count: int
 
 
+@dataclass(slots=True)
+class _Spent:
+    """What a message has used up, encoded embedded messages and all."""
+
+    parts: int = 0
+    text: int = 0
+
+
 def build(raw: bytes, headers: Headers, body_start: int, limits: ParseLimits) -> Tree:
     """Build the tree of a message whose header section is split off already."""
-    return _Builder(raw, limits).build(headers, body_start, "")
+    spent = _Spent()
+    root, defects = _Builder(raw, limits, spent).build(headers, body_start, "")
+    return Tree(root, defects, spent.parts)
 
 
 class _Builder:
     def __init__(
-        self, raw: bytes, limits: ParseLimits, *, depth: int = 0, encoded: int = 0, count: int = 0
+        self, raw: bytes, limits: ParseLimits, spent: _Spent, *, depth: int = 0, encoded: int = 0
     ) -> None:
         self._raw = raw
         self._limits = limits
+        self._spent = spent
         self._depth = depth
         self._encoded = encoded
-        self._count = count
         self._stack: list[_Open] = []
         self._levels: dict[bytes, list[int]] = {}
-        self._prefixes: tuple[bytes, ...] = ()
-        self._closed: set[bytes] = set()
+        self._ahead: dict[bytes, int] = {}
         self._guessed = False
         self._blank_lf = self._blank_crlf = -1
         self._defects: list[Defect] = []
 
-    def build(self, headers: Headers, body_start: int, number: str) -> Tree:
+    def build(
+        self, headers: Headers, body_start: int, number: str
+    ) -> tuple[Part, tuple[Defect, ...]]:
         pos = self._push(headers, 0, body_start, number, _PLAIN)
-        while (self._levels or self._closed) and (hit := self._next(pos, len(self._raw))):
-            if self._count >= self._limits.parts and not hit.closing:
+        while hit := self._next(pos, len(self._raw)):
+            if self._spent.parts >= self._limits.parts and not hit.closing:
                 self._defect(DefectKind.PARTS_LIMIT, "", str(self._limits.parts))
                 break
             pos = self._advance(hit)
         self._close_above(0, len(self._raw))
         root = self._close(self._stack.pop(), len(self._raw))
-        return Tree(root, tuple(self._defects), self._count)
+        return root, tuple(self._defects)
 
     def _defect(self, kind: DefectKind, where: str, detail: str = "") -> None:
         self._defects.append(Defect(kind, where, detail))
@@ -96,32 +107,31 @@ class _Builder:
     # -- delimiters ---------------------------------------------------------------------------------------
 
     def _next(self, pos: int, end: int) -> _Hit | None:
-        """Find the next delimiter line of an open multipart that begins in `pos:end`."""
-        raw, levels = self._raw, self._levels
-        at = raw.find(b"\n--", max(pos - 1, 0), end)
-        while at >= 0:
-            stop = raw.find(b"\n", at + 3)
-            stop = len(raw) if stop < 0 else stop
-            line = raw[at + 3 : min(stop, at + 5 + MAX_BOUNDARY)].rstrip(b" \t\r")
-            if line in levels:
-                return _Hit(levels[line][-1], at + 1, stop, closing=False)
-            if line[-2:] == b"--" and line[:-2] in levels:
-                return _Hit(levels[line[:-2]][-1], at + 1, stop, closing=True)
-            if line.startswith(self._prefixes):
-                return self._prefixed(line, at + 1, stop)
-            if line.removesuffix(b"--") in self._closed:
-                self._defect(DefectKind.BOUNDARY_AFTER_CLOSE, "", f"offset {at + 1}")
-                self._closed.discard(line.removesuffix(b"--"))
-            at = raw.find(b"\n--", stop, end)
-        return None
+        """Find the next delimiter line of an open multipart that begins in `pos:end`.
 
-    def _prefixed(self, line: bytes, start: int, stop: int) -> _Hit:
-        """Make a hit of a line that goes on after the boundary; of several that fit, the longest counts."""
-        boundary = max((b for b in self._levels if line.startswith(b)), key=len)
-        self._defect(DefectKind.BOUNDARY_PREFIX, "", f"offset {start}")
-        return _Hit(
-            self._levels[boundary][-1], start, stop, closing=line.startswith(b"--", len(boundary))
-        )
+        Each open boundary is sought by itself, and where it was found is kept while that lies ahead: so the
+        lines that only look like delimiters cost nothing, and no octet is searched twice for one boundary.
+        """
+        raw, ahead = self._raw, self._ahead
+        before, nearest = max(pos - 1, 0), end
+        for boundary in self._levels:
+            if ahead[boundary] < before:
+                ahead[boundary] = _find(raw, b"\n--" + boundary, before)
+            nearest = min(nearest, ahead[boundary])
+        return self._hit(nearest) if nearest < end else None
+
+    def _hit(self, at: int) -> _Hit:
+        """Say whose delimiter the line is: of the boundary that is all of it, else of the longest."""
+        stop = self._raw.find(b"\n", at + 3)
+        stop = len(self._raw) if stop < 0 else stop
+        line = self._raw[at + 3 : min(stop, at + 5 + MAX_BOUNDARY)].rstrip(b" \t\r")
+        fitting = [boundary for boundary in self._levels if self._ahead[boundary] == at]
+        boundary = line if line in fitting else line[:-2] if line.endswith(b"--") else b""
+        if boundary not in fitting:
+            boundary = max(fitting, key=len)
+            self._defect(DefectKind.BOUNDARY_PREFIX, "", f"offset {at + 1}")
+        closing = line.startswith(b"--", len(boundary))
+        return _Hit(self._levels[boundary][-1], at + 1, stop, closing)
 
     def _advance(self, hit: _Hit) -> int:
         """Apply a delimiter; returns where the search goes on."""
@@ -188,7 +198,7 @@ class _Builder:
     ) -> int:
         """Put a part on the stack, and what is inside an embedded message; returns where to go on."""
         while True:
-            self._count += 1
+            self._spent.parts += 1
             part = self._classify(headers, start, body_start, number, default)
             self._stack.append(part)
             if part.boundary is not None:
@@ -262,7 +272,7 @@ class _Builder:
 
     def _remember(self, boundary: bytes) -> None:
         self._levels.setdefault(boundary, []).append(len(self._stack) - 1)
-        self._prefixes = tuple(self._levels)
+        self._ahead.setdefault(boundary, -1)
 
     def _forget(self, part: _Open, level: int) -> None:
         levels = self._levels.get(part.boundary or b"", [])
@@ -271,8 +281,6 @@ class _Builder:
         levels.remove(level)
         if not levels:
             del self._levels[part.boundary]
-            self._prefixes = tuple(self._levels)
-            self._closed.add(part.boundary)
 
     # -- closing ------------------------------------------------------------------------------------------
 
@@ -285,7 +293,7 @@ class _Builder:
         end = max(part.body_start, end)
         level = len(self._stack)
         if part.boundary is not None:
-            self._judge_multipart(part, level)
+            self._judge_multipart(part, level, end)
         children = self._read_encoded(part, end) if part.encoded else tuple(part.children)
         if part.type in MESSAGE_TYPES and children and not len(children[0].headers):
             children = ()  # no field at all: this is not a message, whatever it says
@@ -301,19 +309,29 @@ class _Builder:
             body_end=end,
             preamble_end=part.preamble_end if part.preamble_end >= 0 else part.body_start,
             epilogue_start=part.epilogue_start if part.epilogue_start >= 0 else end,
+            text_limit=self._text_limit(part, end),
             children=children,
         )
 
-    def _judge_multipart(self, part: _Open, level: int) -> None:
-        if part.epilogue_start < 0:
-            seen = part.preamble_end >= 0
-            self._defect(
-                DefectKind.BOUNDARY_UNCLOSED if seen else DefectKind.BOUNDARY_UNSEEN, part.number
-            )
-            if not seen:
-                part.type = _PLAIN  # what stands there is what a client shows
+    def _judge_multipart(self, part: _Open, level: int, end: int) -> None:
         self._forget(part, level)
-        self._closed.discard(part.boundary or b"")
+        if part.epilogue_start >= 0:
+            again = b"\n--" + (part.boundary or b"")
+            if self._raw.find(again, part.epilogue_start - 1, end) >= 0:
+                self._defect(DefectKind.BOUNDARY_AFTER_CLOSE, part.number)
+        elif part.preamble_end >= 0:
+            self._defect(DefectKind.BOUNDARY_UNCLOSED, part.number)
+        else:
+            self._defect(DefectKind.BOUNDARY_UNSEEN, part.number)
+            part.type = _PLAIN  # what stands there is what a client shows
+
+    def _text_limit(self, part: _Open, end: int) -> int:
+        """Return a text part's share of the octets that are decoded; text comes first, first served."""
+        if part.children or not part.type.startswith(("text/", "application/xhtml")):
+            return 0
+        share = min(self._limits.text_bytes - self._spent.text, end - part.body_start)
+        self._spent.text += share
+        return share
 
     def _read_encoded(self, part: _Open, end: int) -> tuple[Part, ...]:
         """Read an embedded message that is encoded, against RFC 2046 §5.2.1 but found in mail."""
@@ -325,13 +343,11 @@ class _Builder:
         data = transfer.decode(self._raw[part.body_start : end], part.encoded).data
         header_end, body_start = split_at(data)
         headers = Headers(data[:header_end], 0, self._limits)
-        builder = _Builder(
-            data, self._limits, depth=depth, encoded=self._encoded + 1, count=self._count
-        )
-        tree = builder.build(headers, body_start, f"{part.number}.1" if part.number else "1")
-        self._count = tree.count
-        self._defects.extend(tree.defects)
-        return (tree.root,)
+        builder = _Builder(data, self._limits, self._spent, depth=depth, encoded=self._encoded + 1)
+        number = f"{part.number}.1" if part.number else "1"
+        root, defects = builder.build(headers, body_start, number)
+        self._defects.extend(defects)
+        return (root,)
 
 
 def _find(raw: bytes, what: bytes, start: int) -> int:

@@ -44,9 +44,11 @@ _VOID: Final = frozenset(
         "wbr",
     ]
 )
-_RAW: Final = frozenset(
-    {"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"}
-)
+# Elements in which tags mean nothing, and what ends each.
+_RAW: Final = {
+    tag: re.compile(rf"</{tag}(?=[\s/>])", re.IGNORECASE)
+    for tag in ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes")
+}
 _SELF_ENDING: Final = frozenset({"p", "li", "td", "th", "tr", "option", "dt", "dd"})
 _STYLE: Final = re.compile(r"<style[^>]*+>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
 _MAX_DEPTH: Final = 500
@@ -54,12 +56,35 @@ _LOOK_BACK: Final = 30  # open elements that an end tag is compared with
 _MOST_ATTRIBUTES: Final = 60  # of one tag that are read
 
 
-def feed(html: str, limits: ParseLimits) -> Collector:
-    """Tell a collector what the document holds."""
+def is_crowded(html: str) -> bool:
+    """Say whether a tag has so many attributes that comparing each with all others would take long."""
+    at = html.find("<")
+    while at >= 0:
+        found = _TOKEN.match(html, at)
+        end = found.end() if found else at + 1
+        if found and found["tag"]:
+            attributes = found["attributes"]
+            if (
+                len(attributes) > _MOST_ATTRIBUTES
+                and len(_ATTRIBUTE.findall(attributes)) > _MOST_ATTRIBUTES
+            ):
+                return True
+            tag = found["tag"].lower()
+            if tag in _RAW and not found["slash"]:
+                raw_end = _RAW[tag].search(html, end)
+                if raw_end is None:
+                    return False  # what follows is text to the end
+                end = raw_end.start()
+        at = html.find("<", end)
+    return False
+
+
+def feed(html: str, limits: ParseLimits) -> tuple[Collector, bool]:
+    """Tell a collector what the document holds; the second value says whether all was read."""
     sheets = "\n".join(found[1] for found in _STYLE.finditer(html, 0, MAX_SHEET))
     reader = _Reader(Collector(limits, parse_sheet(sheets)), html)
-    reader.run()
-    return reader.collector
+    complete = reader.run(limits.html_tokens)
+    return reader.collector, complete
 
 
 class _Reader:
@@ -70,7 +95,8 @@ class _Reader:
         self._open: list[tuple[str, State]] = []
         self._no_end: set[str] = set()
 
-    def run(self) -> None:
+    def run(self, most: int) -> bool:
+        """Read at most so many tags; says whether that was all."""
         at, html = 0, self._html
         start = html.find("<")
         while start >= 0:
@@ -82,7 +108,11 @@ class _Reader:
                 self._text(html[at:start])
             at = self._token(found)
             start = html.find("<", at)
+            most -= 1
+            if most <= 0:
+                return start < 0
         self._text(html[at:])
+        return True
 
     def _text(self, text: str) -> None:
         self.collector.text(unescape(text) if "&" in text else text, self._state)
@@ -136,9 +166,7 @@ class _Reader:
         """Take what stands up to the end tag as text, since tags mean nothing in there."""
         end = -1
         if tag not in self._no_end:
-            end_tag = re.compile(f"</{re.escape(tag)}(?=[\\s/>])", re.IGNORECASE).search(
-                self._html, start
-            )
+            end_tag = _RAW[tag].search(self._html, start)
             if end_tag is None:
                 self._no_end.add(tag)  # looked for once, not again for each start tag
             else:

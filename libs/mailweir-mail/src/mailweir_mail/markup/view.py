@@ -11,26 +11,22 @@ from mailweir_mail.limits import ParseLimits
 from .collect import MARKS, SILENT, Collector, State
 from .model import HtmlView
 from .style import EMPTY_SHEET, MAX_SHEET, parse_sheet
-from .tokens import feed
+from .tokens import feed, is_crowded
 
 # HTML's own rules make a tree builder's work grow with the square of three numbers: nesting (a `<p>` looks
 # for an open one through all levels), attributes of one tag (each is compared with those before it), and
 # formatting elements left open (each later paragraph gets copies of all). So these are bounded before a
 # tree is built; 99 of 100 HTML mails are far below.
 _MAX_COPIES: Final = 200_000  # formatting start tags x tags: the most nodes that copying could make
-_MAX_UNSEARCHED: Final = 12_000  # characters that cannot hold too many attributes
-_MAX_ATTRIBUTES: Final = 40
+_MAX_SEPARATORS: Final = (
+    20_000  # blanks, slashes and quotes: more than that many attributes cannot be
+)
+_FEW_SEPARATORS: Final = 9_000  # so few that all may stand in one tag
 # a b i s u, big, code, em, font, nobr, small/strike/strong, tt; both cases, as re.IGNORECASE is far slower
 _FORMATTING: Final = re.compile(
     r"<(?:[AaBbIiSsUu][\s/>]|[Bb][Ii][Gg]|[Cc][Oo][Dd][Ee]|[Ee][Mm][\s/>]|[Ff][Oo][Nn]|[Nn][Oo][Bb]"
     r"|[Ss][MmTt][AaRr]|[Tt][Tt])"
 )
-_CROWDED: Final = re.compile(
-    r"<[A-Za-z][^\s/>]*+"
-    r"(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+)"
-    rf"{{{_MAX_ATTRIBUTES + 1}}}"
-)
-
 _Level = tuple[LexborNode, str, State]
 
 
@@ -52,7 +48,13 @@ def render(html: str, limits: ParseLimits) -> HtmlView:
 
 
 def _read(html: str, limits: ParseLimits) -> HtmlView:
-    return feed(html, limits).view(tree=False, defects=(DefectKind.HTML_LIMIT,))
+    collector, complete = feed(html, limits)
+    kinds = (
+        (DefectKind.HTML_TREE_LIMIT,)
+        if complete
+        else (DefectKind.HTML_TREE_LIMIT, DefectKind.HTML_LIMIT)
+    )
+    return collector.view(tree=False, defects=kinds)
 
 
 def _tree_is_safe(html: str, most_tags: int) -> bool:
@@ -64,7 +66,11 @@ def _tree_is_safe(html: str, most_tags: int) -> bool:
         and sum(1 for _ in _FORMATTING.finditer(html)) * tags > _MAX_COPIES
     ):
         return False
-    return len(html) <= _MAX_UNSEARCHED or _CROWDED.search(html) is None
+    if len(html) <= _FEW_SEPARATORS:
+        return True
+    octets = html.encode("utf-8", "replace")
+    separators = len(octets) - len(octets.translate(None, b" \n\t\r\f/\"'"))
+    return separators <= _FEW_SEPARATORS or (separators <= _MAX_SEPARATORS and not is_crowded(html))
 
 
 def _walk(tree: LexborHTMLParser, limits: ParseLimits) -> HtmlView:
