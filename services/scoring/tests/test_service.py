@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from mailweir.common.v1 import common_pb2
 from mailweir.scoring.v1 import scoring_pb2 as pb, scoring_pb2_grpc
 from mailweir_core.record import Envelope
 from mailweir_runtime.config import PolicySnapshot
 from mailweir_runtime.convert import envelope_to_proto
+from mailweir_runtime.lifecycle import StartupError
 from mailweir_runtime.rpc import RpcFailed, RpcFailure, call, open_channel, serve
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
-from mailweir_scoring.app import build_engine, load_rules
+from mailweir_scoring.app import build_engine, load_rules, warn_of_unknown_names
 from mailweir_scoring.engine import Engine, Task
 from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.service import ScoringService
@@ -176,8 +178,6 @@ async def test_a_deadline_that_is_too_near_is_a_temperror_not_an_error(
 
 
 async def test_rules_that_are_wrong_stop_the_start(tmp_path: Path) -> None:
-    from mailweir_runtime.lifecycle import StartupError
-
     (tmp_path / "own.toml").write_text(
         'group = "headers"\n[NOT_A_CHECK]\nscore = 1\ndescription = "x"\n'
     )
@@ -186,3 +186,13 @@ async def test_rules_that_are_wrong_stop_the_start(tmp_path: Path) -> None:
     assert "own.toml: NOT_A_CHECK: unknown symbol" in str(caught.value)
     with pytest.raises(StartupError, match="nowhere"):
         load_rules(DirectoryRules(tmp_path / "nowhere"))
+
+
+def test_names_that_nothing_here_has_are_logged(snapshot: Snapshot) -> None:
+    rules = load_rules(DirectoryRules.shipped())
+    with capture_logs() as logs:
+        warn_of_unknown_names(rules, snapshot())
+        warn_of_unknown_names(rules, snapshot(signal_scores={"GTUBES": 1}))
+    (line,) = logs
+    assert (line["event"], line["version"]) == ("policy_names_unknown", "v.7")
+    assert line["names"] == ("GTUBES",)

@@ -1,24 +1,31 @@
 """The wiring of the scoring service."""
 
+from functools import partial
+from typing import Final
+
 import grpc.aio
 
 from mailweir.scoring.v1 import scoring_pb2_grpc
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import BusUnavailable
-from mailweir_runtime.config import ConfigWatch
+from mailweir_runtime.config import ConfigWatch, PolicySnapshot
 from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
+from mailweir_runtime.logs import get_logger
 from mailweir_runtime.rpc import serve
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.engine import Engine, Tools
 from mailweir_scoring.metrics import declare
-from mailweir_scoring.policy.pipeline import symbols_of
+from mailweir_scoring.policy.pipeline import symbols_of, unknown_names
 from mailweir_scoring.policy.ruleset import InvalidRulesError, RuleSet, read_rules
 from mailweir_scoring.policy.stages import STAGES
 from mailweir_scoring.ports import RuleSource, RulesUnreadable, Workers
 from mailweir_scoring.service import ScoringService
 from mailweir_scoring.settings import Settings
+
+MAX_NAMES: Final = 20
+_log = get_logger(__name__)
 
 
 async def main(rt: Runtime, settings: Settings) -> None:
@@ -33,6 +40,7 @@ async def main(rt: Runtime, settings: Settings) -> None:
             await config.first(settings.connect_seconds)
         except BusUnavailable as error:
             raise StartupError(f"no policy: {error}") from error
+        config.subscribe(partial(warn_of_unknown_names, rules))
         service = ScoringService(engine, config, settings.batch_items, settings.reply_seconds)
 
         def register(server: grpc.aio.Server) -> None:
@@ -51,6 +59,13 @@ def load_rules(source: RuleSource) -> RuleSet:
         return read_rules(source.read(), symbols_of(STAGES))
     except (RulesUnreadable, InvalidRulesError) as error:
         raise StartupError(f"rules: {error}") from error
+
+
+def warn_of_unknown_names(rules: RuleSet, current: PolicySnapshot) -> None:
+    """Log what the policy names and nothing here has; it is no error, since rules come and go."""
+    names = unknown_names(current.policy.scoring, STAGES, rules)
+    if names:
+        _log.warning("policy_names_unknown", version=current.version, names=names[:MAX_NAMES])
 
 
 def build_engine(rt: Runtime, settings: Settings, rules: RuleSet, workers: Workers) -> Engine:

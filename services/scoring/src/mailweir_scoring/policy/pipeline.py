@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailweir_core.decision import Action
+from mailweir_policy import ScoringPolicy
 from mailweir_scoring.policy.facts import Facts, Hit
+from mailweir_scoring.policy.ruleset import RuleSet
 from mailweir_scoring.policy.verdict import Verdict
 
 CheckFunction = Callable[[Facts], Iterable[Hit]]
@@ -60,6 +62,17 @@ class Stage:
     def run(self, facts: Facts) -> tuple[Hit, ...]:
         """Return what the checks find."""
         return tuple(hit for check in self.checks for hit in check.run(facts))
+
+
+def unknown_names(
+    policy: ScoringPolicy, stages: Sequence[Stage], rules: RuleSet
+) -> tuple[str, ...]:
+    """Return what a policy names and nothing here has: stages, groups and signals, misspelt or of old."""
+    return (
+        *sorted(policy.stages.keys() - {PARSE, *(s.name for s in stages)}),
+        *sorted(policy.group_caps.keys() - set(rules.groups)),
+        *sorted(policy.signal_scores.keys() - rules.rules.keys()),
+    )
 
 
 def symbols_of(stages: Sequence[Stage]) -> frozenset[str]:

@@ -72,6 +72,11 @@ def owner_of(domain: str) -> str:
     return ".".join(labels[-3 if country else -2 :])
 
 
+def is_submitted(facts: Facts) -> bool:
+    """Say whether one of our own sent it, whose client may leave Date and Message-ID to us (RFC 6409 §8)."""
+    return facts.envelope is not None and not from_outside(facts)
+
+
 def from_outside(facts: Facts) -> bool:
     """Say whether it just came by SMTP from somebody who is neither trusted nor authenticated."""
     return (

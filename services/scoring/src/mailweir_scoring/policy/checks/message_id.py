@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mailweir_core.net import parse_ip
-from mailweir_scoring.policy.checks.common import from_outside, is_cut
+from mailweir_scoring.policy.checks.common import from_outside, is_cut, is_submitted
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
 
@@ -18,7 +18,7 @@ def message_id(facts: Facts) -> Iterator[Hit]:
     """No Message-ID, one that is none, or one that claims to be made here."""
     field = facts.message.headers.first("message-id")
     if field is None:
-        if not is_cut(facts.message.headers):
+        if not is_cut(facts.message.headers) and not is_submitted(facts):
             yield Hit("MESSAGE_ID_MISSING")
         return
     text = field.undecoded.strip()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mailweir_mail import DefectKind
-from mailweir_scoring.policy.checks.common import has, has_broken_word, is_cut
+from mailweir_scoring.policy.checks.common import has, has_broken_word, is_cut, is_submitted
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
 
@@ -13,23 +13,20 @@ ONCE: Final = (
     "mime-version", "content-type", "content-transfer-encoding",
 )  # fmt: skip
 """Fields that a message has at most once (RFC 5322 §3.6, RFC 2045 §3); From has a rule of its own."""
+EXPECTED: Final = {"from": "FROM_MISSING", "date": "DATE_MISSING", "subject": "SUBJECT_MISSING"}
 SHOWN: Final = ("subject", "from", "to", "cc", "reply-to", "sender")
 """Fields that a client shows, and RFC 2047 words belong in."""
 
 
-@check("HEADER_EXCESSIVE", "FROM_MISSING", "DATE_MISSING", "SUBJECT_MISSING")
+@check("HEADER_EXCESSIVE", *EXPECTED.values())
 def missing(facts: Facts) -> Iterator[Hit]:
     """Fields that every client writes."""
     headers = facts.message.headers
     if is_cut(headers):
         yield Hit("HEADER_EXCESSIVE", f"{len(headers.raw)} bytes")
         return
-    for name, symbol in (
-        ("from", "FROM_MISSING"),
-        ("date", "DATE_MISSING"),
-        ("subject", "SUBJECT_MISSING"),
-    ):
-        if not has(headers, name):
+    for name, symbol in EXPECTED.items():
+        if not has(headers, name) and not (name == "date" and is_submitted(facts)):
             yield Hit(symbol)
 
 
