@@ -1,0 +1,130 @@
+"""A message's way once its data is here, with everything outside in memory."""
+
+from dataclasses import replace
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mailweir_core.clock import ManualClock
+from mailweir_core.decision import Action
+from mailweir_core.outcome import Status
+from mailweir_core.reasons import Reason
+from mailweir_core.record import Envelope, Listener, Session
+from mailweir_ingress.adapters.keeper import MemoryKeeper
+from mailweir_ingress.adapters.scoring import MemoryScorer, no_verdict
+from mailweir_ingress.metrics import declare
+from mailweir_ingress.policy.compose import look_at
+from mailweir_ingress.policy.facts import ContentVerdict
+from mailweir_ingress.policy.rules import compile_rules
+from mailweir_ingress.ports import NotKept
+from mailweir_ingress.receiving import Receiver
+from mailweir_ingress.smtp.house import Arrival
+from mailweir_policy import policy_from
+
+SESSION = Session("S", Listener.MX, "192.0.2.9", helo="client.example.net", esmtp=True)
+CONTENT = b"Subject: x\r\nX-Spam-Flag: NO\r\n\r\nhello\r\n"
+
+
+def arrival(content: bytes = CONTENT, *, exempt: bool = False, ref: str = "S-1") -> Arrival:
+    """Return a message that has come."""
+    return Arrival(
+        envelope=Envelope(ref, SESSION, "anna@example.net", ("bob@example.com",), 1.0),
+        content=content,
+        shape=look_at(content, bare_newline=False, line_lengths=False),
+        exempt=exempt,
+        refused=(),
+        rules=compile_rules(policy_from({"message": {"received_hops": 5}}), "v.3"),
+    )
+
+
+class World:
+    """A receiver and what it works with."""
+
+    def __init__(self, verdict: ContentVerdict | None = None) -> None:
+        self.scorer = MemoryScorer(None if verdict is None else lambda _e, _r: verdict)
+        self.keeper = MemoryKeeper()
+        self.registry = CollectorRegistry()
+        self.receive = Receiver(
+            self.scorer, self.keeper, declare(self.registry), ManualClock(), "1.2.3"
+        )
+
+    def count(self, action: str, reason: str) -> float:
+        labels = {"action": action, "reason": reason}
+        value = self.registry.get_sample_value("mailweir_ingress_messages_total", labels)
+        assert value is not None
+        return value
+
+
+async def test_what_is_judged_is_what_is_kept_but_for_the_verdict() -> None:
+    headers = (("X-Spam-Flag", "YES"),)
+    world = World(ContentVerdict(Status.HIT, Action.TAG, Reason.SUSPICIOUS, 7, headers))
+    decision = await world.receive(arrival())
+    assert (decision.action, decision.reply.code) == (Action.TAG, 250)
+    ((_, judged),) = world.scorer.asked
+    ((record, kept),) = world.keeper.kept
+    ours = b"X-Mailweir-Id: S-1\r\nX-Mailweir-Version: 1.2.3\r\nX-Spam-Flag: YES\r\n"
+    trace = judged[: judged.index(b"Subject")]
+    assert kept == trace + ours + b"Subject: x\r\n\r\nhello\r\n"
+    assert judged == trace + b"Subject: x\r\n\r\nhello\r\n"
+    assert record.bytes == len(CONTENT)
+    assert record.reply == "250 2.0.0 Message accepted [S-1]"
+    assert world.count("tag", "suspicious") == 1
+
+
+async def test_a_bad_shape_is_not_judged() -> None:
+    world = World()
+    decision = await world.receive(arrival(b"Received: x\r\n" * 6 + b"\r\n"))
+    assert decision.reason is Reason.LOOP
+    assert world.scorer.asked == world.keeper.kept == []
+    (note,) = world.keeper.notes
+    assert note.checks[-1].detail == "refused by its shape"
+
+
+async def test_an_exempt_message_is_kept_with_ours_but_not_judged() -> None:
+    world = World()
+    decision = await world.receive(arrival(exempt=True))
+    assert (decision.action, decision.reason) == (Action.ACCEPT, Reason.EXEMPT)
+    assert world.scorer.asked == []
+    ((record, kept),) = world.keeper.kept
+    assert b"X-Mailweir-Id: S-1\r\n" in kept
+    assert b"X-Spam-Flag" not in kept
+    assert record.checks[-1].status is Status.SKIPPED
+
+
+async def test_a_resent_message_is_known_again_under_its_new_reference() -> None:
+    world = World(no_verdict("away"))
+    actions = [(await world.receive(arrival(ref=f"S-{n}"))).action for n in range(1, 5)]
+    assert actions == [Action.DEFER, Action.DEFER, Action.HOLD, Action.HOLD]
+    other = await world.receive(arrival(CONTENT + b"more\r\n", ref="S-9"))
+    assert other.action is Action.DEFER
+    assert [note.decision.reason for note in world.keeper.notes] == [Reason.SCORING_UNAVAILABLE] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "enhanced"), [(NotKept("away"), "4.3.0"), (NotKept("full", full=True), "4.3.1")]
+)
+async def test_what_is_not_kept_is_deferred_and_recorded_so(error: NotKept, enhanced: str) -> None:
+    world = World()
+    world.keeper.outage = error
+    decision = await world.receive(arrival())
+    assert (decision.reply.code, decision.reply.enhanced) == (451, enhanced)
+    (note,) = world.keeper.notes
+    assert note.decision.reason is Reason.STORE_UNAVAILABLE
+    assert note.reply.startswith("451 ")
+    assert world.count("defer", "store-unavailable") == 1
+    assert world.count("accept", "clean") == 0
+
+
+async def test_a_fault_of_ours_is_for_later() -> None:
+    world = World()
+    broken = replace(arrival(), content=None)  # type: ignore[arg-type]
+    decision = await world.receive(broken)
+    assert (decision.reason, decision.reply.code) == (Reason.INTERNAL, 451)
+    assert world.keeper.kept == []
+
+
+async def test_an_address_that_is_none_is_a_client_too() -> None:
+    world = World(no_verdict("away"))
+    gone = arrival()
+    envelope = replace(gone.envelope, session=replace(SESSION, client_ip=""))
+    assert (await world.receive(replace(gone, envelope=envelope))).action is Action.DEFER
