@@ -9,6 +9,7 @@ from typing import Final
 
 from mailweir_core.record import Listener
 from mailweir_ingress.adapters.accounts import BusAccounts
+from mailweir_ingress.adapters.disk import Disk, OwnDisk
 from mailweir_ingress.adapters.keeper import BusKeeper
 from mailweir_ingress.adapters.probe import SmtpProbe
 from mailweir_ingress.adapters.scoring import METHOD, GrpcScorer
@@ -30,6 +31,7 @@ from mailweir_runtime.lifecycle import Runtime, StartupError
 from mailweir_runtime.listen import HostPort, parse_host_port
 from mailweir_runtime.logs import get_logger
 from mailweir_runtime.rpc import open_channel
+from mailweir_runtime.settings import ServiceSettings
 
 DRAIN_SHARE: Final = 0.9
 """Part of the drain time that sessions get; the rest is for the records of their ends."""
@@ -90,6 +92,12 @@ def addresses_of(settings: Settings) -> list[Address]:
     ]
 
 
+def _disk(settings: ServiceSettings) -> Disk | None:
+    if not isinstance(settings, Settings) or settings.store_directory is None:
+        return None
+    return OwnDisk(settings.store_directory, settings.store_free_bytes)
+
+
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         return None
@@ -109,7 +117,7 @@ async def build(
     """Serve SMTP at the addresses while the block lasts, then drain. Raises StartupError."""
     metrics = declare(rt.registry)
     rules = CurrentRules(config)
-    keeper = BusKeeper(bus, rt.settings.shard, rt.version, metrics)
+    keeper = BusKeeper(bus, rt.settings.shard, rt.version, metrics, _disk(rt.settings))
     accounts = BusAccounts(bus)
     sessions = Sessions(rules, rt.clock)
     budget = MemoryBudget(lambda: rules().policy.session.memory_bytes)

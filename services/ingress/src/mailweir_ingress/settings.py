@@ -33,6 +33,10 @@ class Settings(ServiceSettings):
     """Certificate with its chain, PEM; empty offers no TLS. Renewed files are taken up."""
     tls_key_file: OptionalPath = None
     """The certificate's key, PEM."""
+    store_directory: OptionalPath = None
+    """A directory on the disk that the broker stores on, if it is a disk of this machine; empty for none."""
+    store_free_bytes: int = Field(1_073_741_824, ge=0)
+    """Mail is put off with 451 while less than this is free there: room for getting mail out again."""
     scoring_target: str = Field("127.0.0.1:9000", min_length=1)
     """gRPC target of the scoring service: `unix:/path`, `host:port` or `dns:///name:port`."""
     reputation_target: str = Field("", max_length=0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,6 +12,7 @@ from mailweir_core.decision import Action, Decision, Reply
 from mailweir_core.outcome import Outcome, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
+from mailweir_ingress.adapters.disk import OwnDisk
 from mailweir_ingress.adapters.keeper import MAX_NOTES, BusKeeper, MemoryKeeper
 from mailweir_ingress.checks import ABSENT
 from mailweir_ingress.metrics import Metrics, declare
@@ -49,6 +51,15 @@ def judged(bus: MemoryBus) -> list[events_pb2.Judged]:
 def dropped(metrics: Metrics) -> float:
     """Return how many records were dropped."""
     return metrics.events_dropped._value.get()
+
+
+async def test_nothing_is_stored_on_a_disk_without_room() -> None:
+    bus, metrics = MemoryBus(), declare(CollectorRegistry())
+    keeper = BusKeeper(bus, "s7", "1.2.3", metrics, OwnDisk(Path("/"), 2**62))
+    with pytest.raises(NotKept, match="disk") as caught:
+        await keeper.keep(RECORD, b"hello")
+    assert caught.value.full
+    assert bus.stored(MAIL) == []
 
 
 @pytest.mark.parametrize("memory", [True, False])

@@ -6,6 +6,7 @@ from typing import Final
 from mailweir.common.v1 import common_pb2
 from mailweir.events.v1 import events_pb2
 from mailweir_core.decision import Action
+from mailweir_ingress.adapters.disk import Disk, ElsewhereDisk
 from mailweir_ingress.adapters.judged import judged, queued
 from mailweir_ingress.metrics import Metrics
 from mailweir_ingress.ports import NotKept, Record
@@ -29,8 +30,14 @@ _log = get_logger(__name__)
 class BusKeeper:
     """Publishes a message and its record side by side; the client may be told once both are on disk."""
 
-    def __init__(self, bus: Bus, shard: str, version: str, metrics: Metrics) -> None:
-        """Publish for a shard; `version` of this program stands in every record."""
+    def __init__(
+        self, bus: Bus, shard: str, version: str, metrics: Metrics, disk: Disk | None = None
+    ) -> None:
+        """Publish for a shard; `version` of this program stands in every record.
+
+        `disk`: the one that the broker stores on, if it must be looked after here.
+        """
+        self._disk = disk or ElsewhereDisk()
         self._bus = bus
         self._shard = shard
         self._version = version
@@ -39,6 +46,8 @@ class BusKeeper:
 
     async def keep(self, record: Record, content: bytes) -> None:
         """Store a message with its record. Raises NotKept; the same reference is stored once."""
+        if not self._disk.has_room:
+            raise NotKept("too little of the broker's disk is free", full=True)
         ref = record.envelope.ref
         hold = record.decision.action is Action.HOLD
         subject = (hold_subject if hold else deliver_subject)(self._shard, ref)
