@@ -29,16 +29,17 @@ Say = Callable[[str], object]
 
 
 def say_aloud(text: str) -> None:
-    """Write to standard output at once, also where that is a file or a pipe."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    """Write to a terminal. What is a file or a pipe is somebody's log: a secret has no place there."""
+    if sys.stdout.isatty():
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 async def admin_key(keys: Keys, path: Path, clock: Clock, say: Say = say_aloud) -> None:
     """See to it that there is an admin key: the file's, the one that is known, or a new one.
 
     A key that lies in the file is the admin key, whatever was before: so it may come from a secret that is
-    mounted, and be changed there. A new one is written to the file and said once. Raises StartupError,
+    mounted, and be changed there. A new one is written to the file, and said once to a terminal. Raises StartupError,
     SqlError.
     """
     written = await asyncio.to_thread(_read, path)

@@ -20,6 +20,7 @@ from mailweir_cli.samples import load_samples
 from mailweir_cli.smtp import Server
 from mailweir_cli.up import plan, preflight, show
 from mailweir_cli.up.certificate import ensure_certificate
+from mailweir_cli.up.disk import Starvation
 from mailweir_cli.up.lock import data_lock
 from mailweir_cli.up.options import UpOptions
 from mailweir_cli.up.places import Places, make_places
@@ -89,7 +90,10 @@ class _Run:
             *plan.service_specs(options, places, broker),
         ]
         places.state.write_text(plan.state_document(options, os.getpid(), broker.port))
-        supervisor = Supervisor(specs, places.logs, surroundings, lock, self._reporter.changed)
+        starvation = Starvation(places.data)
+        supervisor = Supervisor(
+            specs, places.logs, surroundings, lock, self._reporter.changed, starvation
+        )
         with _Signals(supervisor):
             async with supervisor.running():
                 self._reporter.begin(lambda: supervisor.statuses)
@@ -115,6 +119,8 @@ class _Run:
             self._complain([f"not ready after {READY_SECONDS:g} s: {late}"])
         if serving:
             self._reporter.say("[bold green]ready[/bold green]")
+            if first:
+                self._reveal()
             self._good = await self._samples() if self._options.samples else True
         if self._options.once:
             supervisor.stopping.set()
@@ -133,6 +139,15 @@ class _Run:
                 f"[yellow]{' and '.join(ignored)} only count at the first start; this data directory"
                 " has its policy: change it with `mailweir config put`[/yellow]"
             )
+
+    def _reveal(self) -> None:
+        """Show the secrets that the first start made, once; later they are in their files alone."""
+        for what, path in (
+            ("admin key", self._places.admin_key),
+            ("password of demo@example.com", self._places.demo_password),
+        ):
+            secret = escaped(path.read_text().strip())
+            self._reporter.say(f"  {what}, shown this once: [bold]{secret}[/bold]")
 
     async def _samples(self) -> bool:
         """Send the samples in and show what became of them; returns whether all is as it should be."""
