@@ -39,8 +39,8 @@ async def admin_key(keys: Keys, path: Path, clock: Clock, say: Say = say_aloud) 
     """See to it that there is an admin key: the file's, the one that is known, or a new one.
 
     A key that lies in the file is the admin key, whatever was before: so it may come from a secret that is
-    mounted, and be changed there. A new one is written to the file, and said once to a terminal. Raises StartupError,
-    SqlError.
+    mounted, and be changed there. A new one is written to the file, and said once to a terminal.
+    Raises StartupError, SqlError.
     """
     written = await asyncio.to_thread(_read, path)
     if written is not None:
