@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 
 from mailweir_runtime.bus.nats_api import ApiRefused, decode, header_block, header_fields, pub_ack
-from mailweir_runtime.bus.nats_wire import Incoming, Wire, WireLost
+from mailweir_runtime.bus.nats_wire import LAZY_SECONDS, Incoming, Wire, WireLost
 from mailweir_runtime.bus.ports import BusFull, BusUnavailable, PubAck, RevisionConflict
 
 
@@ -64,6 +64,34 @@ async def test_frames_of_one_turn_go_out_together(wire: Wire) -> None:
         b"PUB a.b  3\r\none\r\nHPUB a.c r 18 21\r\nNATS/1.0\r\nX: y\r\n\r\ntwo\r\n"
     )
     assert wire._transport.calls == 1
+
+
+async def test_a_lazy_frame_goes_out_with_the_next_one(wire: Wire) -> None:
+    await written(wire)
+    wire._transport.calls = 0
+    wire.send_lazily("a.ack", b"+ACK")
+    assert await written(wire) == b""
+    wire.send("a.b", b"one")
+    assert await written(wire) == b"PUB a.ack  4\r\n+ACK\r\nPUB a.b  3\r\none\r\n"
+    assert wire._transport.calls == 1
+    await asyncio.sleep(LAZY_SECONDS * 2)
+    assert wire._transport.calls == 1
+
+
+async def test_lazy_frames_alone_go_out_in_time_and_together(wire: Wire) -> None:
+    await written(wire)
+    wire._transport.calls = 0
+    wire.send_lazily("a.ack", b"+ACK")
+    wire.send_lazily("b.ack", b"+ACK")
+    await asyncio.sleep(LAZY_SECONDS * 3)
+    assert await written(wire) == b"PUB a.ack  4\r\n+ACK\r\nPUB b.ack  4\r\n+ACK\r\n"
+    assert wire._transport.calls == 1
+
+
+async def test_a_lost_wire_takes_no_lazy_frames(wire: Wire) -> None:
+    wire.lost.set()
+    with pytest.raises(WireLost):
+        wire.send_lazily("a.ack", b"+ACK")
 
 
 async def test_an_answer_finds_its_question(wire: Wire) -> None:

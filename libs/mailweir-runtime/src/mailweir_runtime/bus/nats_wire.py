@@ -20,6 +20,8 @@ from nats.aio.client import Client
 
 CONNECT_SECONDS: Final = 5
 CLOSE_SECONDS: Final = 2.0
+LAZY_SECONDS: Final = 0.02
+"""How long a frame that nobody waits for (an ack) may wait for others to share its way to the socket."""
 _CRLF: Final = b"\r\n"
 # Our own probe watches the connection: nats-py's ends in a close that a stalled broker blocks for ever.
 _NO_PINGS: Final = 86_400
@@ -103,6 +105,8 @@ class Wire(Client):
         self.lost = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._frames: list[bytes] = []
+        self._flush_soon = False
+        self._flush_later: asyncio.TimerHandle | None = None
         self._sinks: dict[int, Sink] = {}
         self._inboxes: dict[int, Inbox] = {}
         self._waiting: dict[bytes, asyncio.Future[Incoming]] = {}
@@ -155,6 +159,14 @@ class Wire(Client):
         self._sinks[self._sid] = sink
         self._write(f"SUB {subject} {self._sid}\r\n".encode())
         return self._sid
+
+    def send_lazily(self, subject: str, payload: bytes) -> None:
+        """Write a message with the next one, or within LAZY_SECONDS; raises WireLost."""
+        if self.lost.is_set():
+            raise WireLost
+        self._frames.append(b"PUB %b  %d\r\n%b\r\n" % (subject.encode(), len(payload), payload))
+        if not self._flush_soon and self._flush_later is None:
+            self._flush_later = self._loop.call_later(LAZY_SECONDS, self._flush_frames)
 
     def send(self, subject: str, payload: bytes, *, reply: str = "", header: bytes = b"") -> None:
         """Write a message to the connection; raises WireLost. Who sends much must await answers."""
@@ -212,14 +224,18 @@ class Wire(Client):
             self._problem(error)
 
     def _write(self, *frames: bytes) -> None:
-        if not self._frames:
+        if not self._flush_soon:
+            self._flush_soon = True
             self._loop.call_soon(self._flush_frames)
         self._frames += frames
 
     def _flush_frames(self) -> None:
-        """Hand to the socket what one turn of the loop has gathered."""
+        """Hand to the socket what one turn of the loop has gathered, and what had time before it."""
+        if self._flush_later is not None:
+            self._flush_later.cancel()
+        self._flush_soon, self._flush_later = False, None
         frames, self._frames = self._frames, []
-        if self._transport is not None and not self.lost.is_set():
+        if frames and self._transport is not None and not self.lost.is_set():
             self._transport.writelines(frames)
 
     async def _process_msg(
