@@ -300,6 +300,39 @@ class TestFullDisk:
                 (again,) = await send(made, letters(1, "after"))
                 assert again.taken
 
+    async def test_a_disk_that_is_really_full_is_the_same(self, small_disk: Path) -> None:
+        """Mail of all sizes comes until the disk has no room; then the next hop comes back."""
+        async with sink() as away:
+            host, port = away.address
+        quick = "delivery.retry.schedule_seconds=[1, 1, 1, 2]"
+        options = ("--next-hop", f"smtp://{host}:{port}", "--set", quick, "--no-samples")
+        with product(small_disk / "data", *options) as made:
+            mails = [*big_letters(100), *letters(100)]
+            fates = await send(made, mails, give_up_seconds=15, retry_seconds=1.0)
+            taken = {f.ref for f in fates if f.taken}
+            assert 0 < len(taken) < len(mails)
+            assert {f.reply[:3] for f in fates if not f.taken and f.reply} == {"451"}
+            async with sink(listen=(host, port)) as target:
+                await target.wait_for(len(taken), 60)
+                assert {m.ref for m in target.mails} >= taken
+                (again,) = await send(made, letters(1, "after"), retry_seconds=0.5)
+                assert again.taken
+        assert made.process.returncode == 0, made.output
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of 48 MB; needs the right to mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", place]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can only be mounted by root; the bounded store is tested above")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
 
 def big_letters(count: int) -> list[Letter]:
     """Return mails that are too big to travel inline."""

@@ -7,12 +7,13 @@ import ssl
 import stat
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 
 from mailweir_cli.exits import CommandError, Exit
-from mailweir_cli.up import plan, preflight
+from mailweir_cli.up import disk, plan, preflight
 from mailweir_cli.up.backoff import HEALTHY_SECONDS, MOST_SECONDS, Backoff
 from mailweir_cli.up.certificate import ensure_certificate
 from mailweir_cli.up.logfile import LogFile
@@ -244,6 +245,33 @@ class TestPreflight:
         with pytest.raises(CommandError, match=f"--smtp {text}: write host:port") as caught:
             listen_option("--smtp", text)
         assert caught.value.code is Exit.INVALID
+
+
+class TestDisk:
+    def test_the_reserve_is_a_gigabyte_or_an_eighth_of_a_small_disk(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for total, want in ((2**40, 2**30), (2**30, 2**27)):
+            monkeypatch.setattr(
+                disk.shutil, "disk_usage", lambda _, t=total: SimpleNamespace(total=t)
+            )
+            assert disk.reserve(tmp_path) == want
+
+    def test_the_end_of_a_starvation_is_told_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = SimpleNamespace(total=2**30, free=0)
+        monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: now)
+        watch = disk.Starvation(tmp_path)
+
+        def told(free: int) -> bool:
+            now.free = free
+            return watch.is_over()
+
+        frees = (2**29, 1000, 2000, 2**21, 2**27, 2**27, 0, 2**28)
+        assert [told(free) for free in frees] == [
+            False, False, False, False, True, False, False, True,
+        ]  # fmt: skip
 
 
 class TestPlan:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from mailweir_cli.up import child as child_module, supervisor as supervisor_module
+from mailweir_cli.up.disk import Starvation
 from mailweir_cli.up.plan import ProcessSpec
 from mailweir_cli.up.status import Phase, Status
 from mailweir_cli.up.supervisor import Supervisor
@@ -37,7 +38,9 @@ class Stage:
             for name, how in plays.items()
         ]
         surroundings = {"PATH": os.defpath}
-        self.supervisor = Supervisor(specs, folder, surroundings, lock, self.changes.append)
+        self.supervisor = Supervisor(
+            specs, folder, surroundings, lock, self.changes.append, Starvation(folder)
+        )
 
     def status(self, name: str) -> Status:
         return next(s for s in self.supervisor.statuses if s.name == name)
@@ -135,6 +138,32 @@ async def test_a_start_that_never_succeeds_is_given_up(
         assert failed.reasons == [f"exit code 1, see {tmp_path}/gateway.log: ValueError: at last"]
 
 
+async def test_a_process_that_the_system_cannot_start_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailweir_cli.up.backoff.FIRST_SECONDS", 0.1)
+    (tmp_path / "gateway.log").mkdir()
+    async with running(tmp_path, gateway="serve") as stage:
+        status = await stage.until("gateway", Phase.BACKOFF)
+        assert status.detail.startswith("cannot be started: ")
+        (tmp_path / "gateway.log").rmdir()
+        await stage.until("gateway", Phase.READY, restarts=1)
+
+
+async def test_the_first_process_begins_anew_when_a_full_disk_has_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "_TIDY_SECONDS", 0.02)
+    over = [False]
+    monkeypatch.setattr(Starvation, "is_over", lambda _: over.pop() if over else False)
+    async with running(tmp_path, nats="serve", gateway="serve") as stage:
+        await stage.until("gateway", Phase.READY)
+        over.append(True)
+        await stage.until("nats", Phase.READY, restarts=1)
+        assert stage.noted("stop") == ["nats"]
+        assert (await stage.until("gateway", Phase.READY)).restarts == 0
+
+
 async def test_a_degraded_process_serves_and_says_why(tmp_path: Path) -> None:
     async with running(tmp_path, gateway="degraded") as stage:
         status = await stage.until("gateway", Phase.DEGRADED)
@@ -190,7 +219,7 @@ async def test_a_stop_in_the_middle_of_the_start_is_not_missed(tmp_path: Path) -
 async def test_a_log_that_grows_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "_TRIM_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor_module, "_TIDY_SECONDS", 0.05)
     monkeypatch.setattr("mailweir_cli.up.logfile.LogFile.trim.__defaults__", (10,))
     async with running(tmp_path, gateway="serve") as stage:
         await stage.until("gateway", Phase.READY)

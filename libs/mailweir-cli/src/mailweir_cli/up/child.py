@@ -77,11 +77,11 @@ class Child:
 
     async def _keep_running(self) -> None:
         while not self._stopping.is_set():
-            begin, offset = time.monotonic(), self.log.size()
-            code = await self._run_once()
+            begin = time.monotonic()
+            await self._live_and_die()
             if self._stopping.is_set():
                 break
-            self.exit_code, self.last_words = code, self.log.last_words(offset)
+            code = self.exit_code
             pause = self._backoff.died(time.monotonic() - begin)
             if code == EXIT_SETTINGS or self._backoff.hopeless:
                 self._became(Phase.FAILED, self._obituary())
@@ -92,6 +92,16 @@ class Child:
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()
         self._became(Phase.STOPPED, "")
+
+    async def _live_and_die(self) -> None:
+        """Run it once; sets `exit_code` and `last_words`."""
+        try:
+            offset = self.log.size()
+            self.exit_code = await self._run_once()
+            self.last_words = self.log.last_words(offset)
+        except OSError as error:  # no room for its log, no more processes to be had
+            self.exit_code = EXIT_START
+            self.last_words = [f"cannot be started: {error}"]
 
     @property
     def reasons(self) -> list[str]:
@@ -176,6 +186,10 @@ class Child:
             await self._ended.wait()
             return False
         return True
+
+    def restart(self) -> None:
+        """Have it end in its own way; it is started again as if it had died."""
+        self._signal()
 
     def _signal(self) -> None:
         if self._process is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from mailweir_cli.up.disk import reserve
 from mailweir_cli.up.options import UpOptions
 from mailweir_cli.up.places import Places
 from mailweir_runtime.bus.server import server_config, write_config
@@ -131,6 +132,8 @@ def _ingress(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
         "SUBMISSIONS_LISTEN": "",
         "TLS_CERT_FILE": str(places.certificate),
         "TLS_KEY_FILE": str(places.certificate_key),
+        "STORE_DIRECTORY": str(places.data),
+        "STORE_FREE_BYTES": str(reserve(places.data)),
         "SCORING_TARGET": places.socket("scoring"),
         "REPUTATION_TARGET": "",
         "GREYLIST_TARGET": "",

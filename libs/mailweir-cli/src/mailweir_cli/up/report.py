@@ -1,6 +1,7 @@
 """What `mailweir up` shows while it runs: a live table on a terminal, a line per change elsewhere."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -56,8 +57,9 @@ class LineReporter:
         self.say(f"{self._now():%H:%M:%S} {text}")
 
     def say(self, what: RenderableType) -> None:
-        """Write it."""
-        self._console.print(what, highlight=False)
+        """Write it; an output that is gone or full is no reason to stop mail."""
+        with suppress(OSError):
+            self._console.print(what, highlight=False)
 
     def begin(self, statuses: Callable[[], Sequence[Status]]) -> None:
         """Do nothing: changes come by themselves."""
@@ -79,11 +81,13 @@ class TableReporter:
     def changed(self, status: Status) -> None:  # noqa: ARG002 - the table shows all of them
         """Draw the table again."""
         if self._live.is_started:
-            self._live.update(status_table(self._statuses()), refresh=True)
+            with suppress(OSError):
+                self._live.update(status_table(self._statuses()), refresh=True)
 
     def say(self, what: RenderableType) -> None:
         """Write above the table."""
-        self._console.print(what, highlight=False)
+        with suppress(OSError):
+            self._console.print(what, highlight=False)
 
     def begin(self, statuses: Callable[[], Sequence[Status]]) -> None:
         """Draw the table."""

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from mailweir_cli.up.child import Child
+from mailweir_cli.up.disk import Starvation
 from mailweir_cli.up.logfile import LogFile
 from mailweir_cli.up.plan import DRAIN_SECONDS, STOP_ORDER, ProcessSpec
 from mailweir_cli.up.status import Phase, Status
 
 GRACE_SECONDS: Final = DRAIN_SECONDS + 10.0
 """A service ends its drain by itself after DRAIN_SECONDS; this is for one that hangs."""
-_TRIM_SECONDS: Final = 5.0
+_TIDY_SECONDS: Final = 5.0
 
 
 class Supervisor:
@@ -26,8 +27,13 @@ class Supervisor:
         surroundings: Mapping[str, str],
         lock: int,
         changed: Callable[[Status], None] = lambda _: None,
+        starvation: Starvation | None = None,
     ) -> None:
-        """Take the processes in the order of their start; the first must serve before the others begin."""
+        """Take the processes in the order of their start; the first must serve before the others begin.
+
+        The first one is also started again when a full disk has room again.
+        """
+        self._starvation = starvation
         self.stopping = asyncio.Event()
         self.failed: Child | None = None
         self.unclean: list[str] = []
@@ -75,13 +81,13 @@ class Supervisor:
         """Run the processes while the block runs; at its end all have ended, in order."""
         async with asyncio.TaskGroup() as group:
             starting = group.create_task(self._start(group), name="start")
-            trimming = group.create_task(self._trim(), name="trim")
+            tidying = group.create_task(self._tidy(), name="tidy")
             try:
                 yield
             finally:
                 self.stopping.set()
                 starting.cancel()
-                trimming.cancel()
+                tidying.cancel()
                 await self.stop_all()
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
@@ -91,11 +97,13 @@ class Supervisor:
             for child in others:
                 group.create_task(child.run(), name=child.spec.name)
 
-    async def _trim(self) -> None:
+    async def _tidy(self) -> None:
         while True:
-            await asyncio.sleep(_TRIM_SECONDS)
+            await asyncio.sleep(_TIDY_SECONDS)
             for child in self._children:
-                child.log.trim()
+                _trim(child.log)
+            if self._starvation is not None and self._starvation.is_over():
+                self._children[0].restart()
 
     async def stop_all(self) -> None:
         """End all in order, each with time to finish; nothing happens to what has ended."""
@@ -110,6 +118,12 @@ class Supervisor:
         self.stopping.set()
         for child in self._children:
             child.kill()
+
+
+def _trim(log: LogFile) -> None:
+    # a disk without room for the copy has other troubles; it is tried again in seconds
+    with suppress(OSError):
+        log.trim()
 
 
 def _stop_rank(child: Child) -> int:
