@@ -214,9 +214,8 @@ class _Parser:
         if self._angle is not None:
             return Address(self._name(), _clean(self._angle))
         joined = "".join(self._phrase).strip()
-        if self._quoted and self._phrase[-1].startswith("@") and " " not in joined:
-            local, _, domain = joined.rpartition("@")
-            return Address(self._name(""), f'"{local}"@{domain}')
+        if self._quoted and len(self._phrase) == 2 and self._phrase[1][:1] == "@":
+            return Address(self._name(""), f'"{self._phrase[0]}"{self._phrase[1]}')
         words = () if self._quoted or "@" not in joined else _BARE.finditer(joined)
         found = next((word for word in words if "@" in word[0][1:-1]), None)
         if found is None:

@@ -59,9 +59,10 @@ def _sort(
         elif kind == "alternative":
             _alternative(part, lists)
         else:
-            # Inside an alternative, text of one kind ends the other kind's body.
-            in_html = in_html and not (in_alternative and part.type == "text/plain")
-            in_text = in_text and not (in_alternative and part.type == "text/html")
+            # Inside an alternative, text of one kind ends the other kind's body; but never both, or the
+            # text would be shown nowhere.
+            in_html = in_html and not (in_alternative and in_text and part.type == "text/plain")
+            in_text = in_text and not (in_alternative and in_html and part.type == "text/html")
             if in_text:
                 lists.text.append(part)
             if in_html:

@@ -100,7 +100,9 @@ def _undeclared(data: bytes) -> Decoded:
     try:
         return Decoded(data.decode(), "utf-8")
     except UnicodeDecodeError as error:
-        if error.end >= len(data) and error.reason == "unexpected end of data":
+        # UTF-8 that was cut inside a character, and not one stray octet at the end.
+        cut = error.end >= len(data) and error.reason == "unexpected end of data"
+        if cut and (error.end - error.start > 1 or not data[: error.start].isascii()):
             return Decoded(data.decode("utf-8", "replace"), "utf-8", (DefectKind.CHARSET_BROKEN,))
     found = _strict_or_replaced(data, guess(data))
     return Decoded(found.text, found.codec, (DefectKind.CHARSET_GUESSED, *found.defects))

@@ -96,7 +96,10 @@ _ZIP_KINDS: Final = (
     (b"AndroidManifest.xml", "application/vnd.android.package-archive"),
     (b"META-INF/MANIFEST.MF", "application/java-archive"),
 )
-_MIMETYPE: Final = re.compile(rb"PK\x03\x04.{26}mimetype(application/[\w.+-]{1,80})", re.DOTALL)
+_ZIP_TYPE: Final = slice(
+    30, 38
+)  # the first file's name; OpenDocument and EPUB put their type there, stored
+_TYPE_NAME: Final = re.compile(rb"application/[\w.+-]{1,80}")
 _OLE_KINDS: Final = (
     ("WordDocument", "application/msword"),
     ("Workbook", "application/vnd.ms-excel"),
@@ -149,8 +152,11 @@ def _refine(content: bytes, kind: str) -> str:
 
 
 def _zip(content: bytes) -> str:
-    if declared := _MIMETYPE.match(content):
-        return declared[1].decode("ascii")
+    if content[_ZIP_TYPE] == b"mimetype":
+        size = int.from_bytes(content[22:26], "little")
+        declared = content[_ZIP_TYPE.stop : _ZIP_TYPE.stop + min(size, 100)]
+        if _TYPE_NAME.fullmatch(declared):
+            return declared.decode("ascii")
     ends = content[:_ZIP_WINDOW] + content[-_ZIP_WINDOW:]
     return next((kind for name, kind in _ZIP_KINDS if name in ends), _ZIP)
 

@@ -12,7 +12,7 @@ _BLANKS: Final = b" \t\r\n"
 _PADDED_ENDS: Final = 1000  # runs of padding after which a decoder may go on; the rest is dropped
 _SPACED_SOFT: Final = re.compile(rb"=[ \t]+(?=\r?\n)")
 _BARE_CR: Final = re.compile(rb"=\r(?!\n)")
-_BAD_ESCAPE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
+_BAD_ESCAPE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|[ \t]*+\Z)")
 _UU_BEGIN: Final = re.compile(rb"(?:\A|\n)begin(?:-base64)? [0-7]{3,4} [^\n]*\n")
 
 

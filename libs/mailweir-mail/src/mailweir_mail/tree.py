@@ -203,7 +203,8 @@ class _Builder:
             self._stack.append(part)
             if part.boundary is not None:
                 self._remember(part.boundary)
-            if part.type not in MESSAGE_TYPES or part.encoded or not self._may_nest(part):
+            level = len(self._stack) - 1
+            if part.type not in MESSAGE_TYPES or part.encoded or not self._may_nest(part, level):
                 return body_start
             start, number, default = body_start, f"{number}.1" if number else "1", _PLAIN
             headers, body_start = self._read_header(start)
@@ -230,7 +231,7 @@ class _Builder:
             self._defect(DefectKind.PARAMETER_DUPLICATE, number, name)
 
     def _open_multipart(self, part: _Open) -> None:
-        if not self._may_nest(part):
+        if not self._may_nest(part, len(self._stack)):
             part.type = _PLAIN
             return
         if self._composite_encoding(part):
@@ -246,8 +247,8 @@ class _Builder:
             self._defect(DefectKind.BOUNDARY_REUSED, part.number)
         part.boundary = boundary
 
-    def _may_nest(self, part: _Open) -> bool:
-        if self._depth + len(self._stack) <= self._limits.depth:
+    def _may_nest(self, part: _Open, level: int) -> bool:
+        if self._depth + level < self._limits.depth:
             return True
         self._defect(DefectKind.DEPTH_LIMIT, part.number, str(self._limits.depth))
         return False
