@@ -73,6 +73,7 @@ class SmtpProbe:
         route = None if domain is None else rules.policy.delivery.route(domain.name)
         if route is None:
             return Existence.UNKNOWN
+        detail = "no clear answer"
         try:
             async with asyncio.timeout(rules.policy.relay.callout.timeout_seconds), self._turn:
                 for hop in route.next_hops:
@@ -80,8 +81,8 @@ class SmtpProbe:
                     if answer is not Existence.UNKNOWN:
                         return answer
         except TimeoutError:
-            pass
-        _log.warning("recipient_unverified", domain=recipient.domain)
+            detail = "no answer in time"
+        _log.warning("recipient_unverified", domain=recipient.domain, detail=detail)
         return Existence.UNKNOWN
 
     def _remember(self, key: str, answer: Existence, rules: Rules) -> None:
