@@ -125,8 +125,7 @@ class Collector:
         self._images: list[Image] = []
         self._comments: list[str] = []
         self._styles: dict[str, Style] = {}
-        self._states: dict[tuple[int, int], State] = {}
-        self._kept: list[Style] = []
+        self._states: dict[tuple[int, int], tuple[State, Style, State]] = {}
         self._title: list[str] | None = None
         self._in_title = False
         self._base = ""
@@ -200,11 +199,11 @@ class Collector:
         for url in style.urls:
             self._link(url, LinkPlace.STYLE, state)
         key = (id(state), id(style))
-        inside = self._states.get(key)
-        if inside is None:
-            inside = self._states[key] = state.inside(style)
-            self._kept.append(style)  # or its id could come again
-        return inside
+        found = self._states.get(key)
+        if found is None:
+            # Both are kept with the answer, or their ids could come again.
+            found = self._states[key] = (state, style, state.inside(style))
+        return found[2]
 
     def _style(self, tag: str, attributes: Attributes) -> Style:
         """Return what sheet, attributes and style attribute say together, the last one strongest."""
@@ -270,20 +269,15 @@ def _presentational(tag: str, attributes: Attributes, style: Style) -> Style:
     """Lay the attributes of HTML 3 over a style."""
     if "hidden" in attributes:
         style = Style(blocks=HiddenBy.ATTRIBUTE).over(style)
-    color = (
-        attributes.get("color")
-        if tag == "font"
-        else attributes.get("text")
-        if tag == "body"
-        else None
-    )
+    color = attributes.get({"font": "color", "body": "text"}.get(tag, ""))
     ground = attributes.get("bgcolor")
     image = attributes.get("background")
     if color or ground or image:
-        background = UNKNOWN if image else parse_color(ground) if ground else None
-        style = Style(color=parse_color(color) if color else None, background=background).over(
-            style
-        )
+        style = Style(
+            color=parse_color(color) if color else None,
+            background=UNKNOWN if image else parse_color(ground) if ground else None,
+            urls=(image.strip(),) if image else (),
+        ).over(style)
     return style
 
 

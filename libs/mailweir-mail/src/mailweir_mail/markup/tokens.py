@@ -131,12 +131,14 @@ class _Reader:
         return self._raw(tag, found.end()) if tag in _RAW else found.end()
 
     def _begin(self, tag: str, attributes: dict[str, str | None]) -> None:
-        if tag in _SELF_ENDING and self._open and self._open[-1][0] == tag:
+        if tag == "a":
+            self._end("a")  # there are no anchors inside anchors
+        elif tag in _SELF_ENDING and self._open and self._open[-1][0] == tag:
             self._pop()
         self.collector.elements.append(tag)
         self._mark(tag)
         inside = self._state
-        if attributes or tag in SILENT or tag == "a":
+        if attributes or tag in SILENT or tag == "a" or self.collector.has_rules:
             inside = self.collector.enter(tag, attributes, self._state)
         if tag not in _VOID and len(self._open) < _MAX_DEPTH:
             self._open.append((tag, self._state))
