@@ -29,8 +29,8 @@ SETTLE_SECONDS = 120.0
 PAUSES = (1.0, 4.0)
 """Seconds between two kills, at random."""
 WINDOW_SECONDS = (-0.5, 3.0)
-"""A second copy is the crash's doing where a kill came so long after the first one; a note takes seconds while
-the broker is on its way back, and the two clocks are read one after the other."""
+"""A second copy is the crash's doing where a kill came so long after the first one: a note takes seconds
+while the broker is on its way back, and the two clocks are read one after the other."""
 NOTERS = ("delivery", "nats")
 """Whose crash can lose the note that a message has arrived."""
 QUICK = "delivery.retry.schedule_seconds=[1, 1, 2, 5]"
