@@ -8,6 +8,7 @@ from mailweir.events.v1 import events_pb2
 from mailweir_core.decision import Action
 from mailweir_ingress.adapters.disk import Disk, ElsewhereDisk
 from mailweir_ingress.adapters.judged import judged, queued
+from mailweir_ingress.adapters.wire import with_field
 from mailweir_ingress.metrics import Metrics
 from mailweir_ingress.ports import NotKept, Record
 from mailweir_runtime.bus.ports import Bus, BusError, BusFull
@@ -54,10 +55,10 @@ class BusKeeper:
         envelope = envelope_to_proto(record.envelope)
         mail = queued(record, envelope)
         try:
-            await self._put_content(mail, content, ref)
+            payload = await self._payload(mail, content, ref)
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._publish_record(record, envelope))
-                await self._bus.publish(subject, mail.SerializeToString(), msg_id=ref)
+                await self._bus.publish(subject, payload, msg_id=ref)
         except BusError as error:
             raise _not_kept(error) from error
         except BaseExceptionGroup as group:
@@ -99,14 +100,15 @@ class BusKeeper:
             self._metrics.events_dropped.inc()
             _log.warning("record_dropped", ref=note.envelope.ref, detail=str(error)[:200])
 
-    async def _put_content(self, mail: events_pb2.QueuedMail, content: bytes, ref: str) -> None:
+    async def _payload(self, mail: events_pb2.QueuedMail, content: bytes, ref: str) -> bytes:
+        """Return what travels: the message with its content, or with where its content lies."""
         if len(content) <= INLINE_BODY_BYTES:
-            mail.content = content
-            return
+            return with_field(mail, events_pb2.QueuedMail.CONTENT_FIELD_NUMBER, content)
         stored = await self._bus.bodies.put(f"mail/{ref}", content)
         mail.body.CopyFrom(
             common_pb2.BodyRef(key=stored.key, bytes=stored.bytes, sha256=stored.sha256)
         )
+        return mail.SerializeToString()
 
     async def _publish_record(self, record: Record, envelope: common_pb2.Envelope) -> None:
         ref = record.envelope.ref

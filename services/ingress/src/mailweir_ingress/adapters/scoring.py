@@ -5,11 +5,12 @@ from typing import Final
 
 import grpc.aio
 
-from mailweir.scoring.v1 import scoring_pb2, scoring_pb2_grpc
+from mailweir.scoring.v1 import scoring_pb2
 from mailweir_core.decision import Action
 from mailweir_core.outcome import Outcome, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope
+from mailweir_ingress.adapters.wire import field_head, with_field
 from mailweir_ingress.policy.facts import ContentVerdict
 from mailweir_runtime.convert import (
     envelope_to_proto,
@@ -56,12 +57,16 @@ class GrpcScorer:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         """Speak over a channel, which the caller closes after `aclose`."""
-        self._method = scoring_pb2_grpc.ScoringServiceStub(channel).Score
-        self._batcher = Batcher[scoring_pb2.ScoreItem, scoring_pb2.ScoreResult](
+        # Requests are put together from items that are bytes already, see `adapters.wire`.
+        self._method: grpc.aio.UnaryUnaryMultiCallable[bytes, scoring_pb2.ScoreResponse]
+        self._method = channel.unary_unary(
+            METHOD, response_deserializer=scoring_pb2.ScoreResponse.FromString
+        )
+        self._batcher = Batcher[bytes, scoring_pb2.ScoreResult](
             self._send,
             max_items=MAX_ITEMS,
             max_bytes=MAX_BYTES,
-            size_of=lambda item: len(item.raw),
+            size_of=len,
             max_in_flight=MAX_IN_FLIGHT,
         )
 
@@ -71,11 +76,11 @@ class GrpcScorer:
         """Return the verdict, or what stands for one that could not be had in time."""
         item = scoring_pb2.ScoreItem(
             envelope=envelope_to_proto(envelope),
-            raw=raw,
             outcomes=[outcome_to_proto(outcome) for outcome in outcomes],
         )
         try:
-            return verdict_from_proto(await self._batcher.ask(item, timeout))
+            whole = with_field(item, scoring_pb2.ScoreItem.RAW_FIELD_NUMBER, raw)
+            return verdict_from_proto(await self._batcher.ask(whole, timeout))
         except RpcFailed as error:
             return no_verdict(str(error))
 
@@ -84,9 +89,13 @@ class GrpcScorer:
         await self._batcher.aclose()
 
     async def _send(
-        self, items: Sequence[scoring_pb2.ScoreItem], seconds: float
+        self, items: Sequence[bytes], seconds: float
     ) -> Sequence[scoring_pb2.ScoreResult]:
-        response = await call(self._method, scoring_pb2.ScoreRequest(items=items), timeout=seconds)
+        number = scoring_pb2.ScoreRequest.ITEMS_FIELD_NUMBER
+        request = b"".join(
+            [part for item in items for part in (field_head(number, len(item)), item)]
+        )
+        response = await call(self._method, request, timeout=seconds)
         return response.results
 
 
