@@ -195,7 +195,7 @@ async def test_the_first_start_makes_key_account_and_policy(stack: Stack, bus: B
     for name in ("admin.key", "demo.password"):
         path = stack.directory / name
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert stack.log("gateway").count(path.read_text().strip()) == 1  # said once
+        assert path.read_text().strip() not in stack.log("gateway")
     assert await stack.get("/config") == (
         await stack.get("/config/versions/1")
     )["policy"]  # fmt: skip
