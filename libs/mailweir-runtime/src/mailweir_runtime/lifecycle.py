@@ -68,7 +68,6 @@ def run(name: str, settings_type: type[S], main: Main[S]) -> NoReturn:
 
 
 def _run_to_end(name: str, settings: S, main: Main[S]) -> int:
-    _tune_gc()
     factory = uvloop.new_event_loop if settings.event_loop == "uvloop" else asyncio.new_event_loop
     deadman = Deadman()
     try:
@@ -84,12 +83,6 @@ def _run_to_end(name: str, settings: S, main: Main[S]) -> int:
         return EXIT_CRASH
     finally:
         deadman.disarm()
-
-
-def _tune_gc() -> None:
-    """Never look for cycles among what was imported: it stays, and a full look stops all work for 60 ms."""
-    gc.collect()
-    gc.freeze()
 
 
 async def _process(name: str, settings: S, main: Main[S], deadman: Deadman) -> int:
