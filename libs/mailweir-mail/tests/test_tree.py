@@ -308,6 +308,17 @@ def test_what_is_no_message_is_a_leaf() -> None:
             [("", "text/plain", b"--B\n\none\n--B--")],
             {DefectKind.BOUNDARY_UNSEEN},
         ),
+        (  # octets that are no ASCII, and what looks like an encoded word, are compared as they stand
+            b'Content-Type: multipart/mixed; boundary="\xe9=?utf-8?q?b?="\n\n'
+            b"--\xe9=?utf-8?q?b?=\n\none\n--\xe9=?utf-8?q?b?=--\n",
+            [("", "multipart/mixed", b""), ("1", "text/plain", b"one")],
+            {DefectKind.HEADER_8BIT},
+        ),
+        (  # a boundary in RFC 2231's form
+            b"Content-Type: multipart/mixed; boundary*0=a; boundary*1=b\n\n--ab\n\none\n--ab--\n",
+            [("", "multipart/mixed", b""), ("1", "text/plain", b"one")],
+            set(),
+        ),
         (  # two types: the first counts
             b"Content-Type: text/plain\nContent-Type: text/html\n\nx",
             [("", "text/plain", b"x")],

@@ -25,6 +25,7 @@ from .edit import (
 from .filetype import detect
 from .headers import Header, Headers
 from .limits import DEFAULT, ParseLimits
+from .links import find_links
 from .markup import Hidden, HiddenBy, HtmlView, Image, Link, LinkPlace, render
 from .message import Message, parse
 from .params import Value, parse_value
@@ -55,6 +56,7 @@ __all__ = [
     "claims_authserv_id",
     "count_received",
     "detect",
+    "find_links",
     "first_header",
     "fold",
     "header_block",

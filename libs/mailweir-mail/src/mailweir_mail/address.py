@@ -125,6 +125,7 @@ class _Parser:
         self._comments: list[str] = []
 
     def run(self) -> AddressList:
+        """Go through the text once."""
         at, end = 0, len(self._text)
         while at < end and self._count < self._most:
             found = _TOKEN.match(self._text, at)

@@ -49,23 +49,27 @@ class Value:
         return self.value.partition("/")[2]
 
 
-def parse_value(text: str, most: int) -> Value:
-    """Parse an unfolded value with at most `most` parameters; never raises. Nothing readable gives `""`."""
+def parse_value(text: str, most: int, *, words: bool = True) -> Value:
+    """Parse an unfolded value with at most `most` parameters; never raises. Nothing readable gives `""`.
+
+    `words` says whether encoded words in parameters are decoded: in a file name a client does, against
+    RFC 2047 §5, but a boundary is compared as it stands.
+    """
     if "(" in text:
         head = _BEFORE_PARAMS.match(text)
         end = head.end() if head else 0
         text = _COMMENT.sub("", text[:end]) + text[end:]
     found = _TYPE.match(text)
     if found is None or "=" in text[found.end() : found.end() + 1]:
-        return _with_params("", text, 0, most)
+        return _with_params("", text, 0, most, words=words)
     main, sub = found[1].lower(), found[2]
     value = f"{main}/{sub.lower()}" if sub else main
     if len(text) == found.end():
         return Value(value)
-    return _with_params(value, text, found.end(), most)
+    return _with_params(value, text, found.end(), most, words=words)
 
 
-def _with_params(value: str, text: str, start: int, most: int) -> Value:
+def _with_params(value: str, text: str, start: int, most: int, *, words: bool) -> Value:
     plain: dict[str, str] = {}
     extended: dict[str, dict[int, tuple[str, bool]]] = {}
     duplicates: list[str] = []
@@ -75,7 +79,7 @@ def _with_params(value: str, text: str, start: int, most: int) -> Value:
             index, encoded = int(found[2] or 0), found[2] is None or found[3] == "*"
             extended.setdefault(found[1], {}).setdefault(index, (item, encoded))
         elif name not in plain:
-            plain[name] = decode_text_words(item).text
+            plain[name] = decode_text_words(item).text if words else item
         elif plain[name] != item:
             duplicates.append(name)
     for name, pieces in extended.items():

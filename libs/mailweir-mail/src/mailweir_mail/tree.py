@@ -91,6 +91,7 @@ class _Builder:
     def build(
         self, headers: Headers, body_start: int, number: str
     ) -> tuple[Part, tuple[Defect, ...]]:
+        """Build the tree; `number` is the root's own."""
         pos = self._push(headers, 0, body_start, number, _PLAIN)
         while hit := self._next(pos, len(self._raw)):
             if self._spent.parts >= self._limits.parts and not hit.closing:
@@ -236,7 +237,7 @@ class _Builder:
             return
         if self._composite_encoding(part):
             self._defect(DefectKind.TRANSFER_COMPOSITE, part.number)
-        boundary = (part.content_type.get("boundary") or "").rstrip().encode("utf-8", "replace")
+        boundary = self._boundary_octets(part)
         if not boundary or len(boundary) > MAX_BOUNDARY:
             self._defect(DefectKind.BOUNDARY_MISSING, part.number)
             boundary = self._guess_boundary(part.body_start)
@@ -246,6 +247,13 @@ class _Builder:
         if boundary in self._levels:
             self._defect(DefectKind.BOUNDARY_REUSED, part.number)
         part.boundary = boundary
+
+    def _boundary_octets(self, part: _Open) -> bytes:
+        """Return the boundary as it was sent: no charset and no encoded word is undone in it."""
+        field_ = part.headers.first("content-type")
+        text = field_.unfolded[: self._limits.field_bytes].decode("latin-1") if field_ else ""
+        value = parse_value(text, self._limits.parameters, words=False)
+        return (value.get("boundary") or "").rstrip().encode("latin-1", "replace")
 
     def _may_nest(self, part: _Open, level: int) -> bool:
         if self._depth + level < self._limits.depth:
