@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import postfix
 
 from mailweir_testkit.processes import cpu_seconds
 from mailweir_testkit.product import Product, product
+
+UNSCANNED: Final = 'relay.unscanned_networks=["127.0.0.0/8"]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +89,5 @@ def contenders(stages: tuple[str, ...]) -> list[Contender]:
         Contender("aiosmtpd, no-op", noop),
         Contender("Mailweir", mailweir()),
         Contender("Mailweir, no scoring stages", mailweir(*off)),
+        Contender("Mailweir, scanning off", mailweir(UNSCANNED)),
     ]

@@ -45,13 +45,13 @@ class Stage:
         return fate
 
     async def record(self, ref: str, state: str) -> dict[str, Any]:
-        """Return a record once it has a state."""
+        """Return a record once it is there and has a state; word of a delivery can come before it."""
         async with asyncio.timeout(30):
             while True:
                 with self.product.client() as client:
                     answer = await asyncio.to_thread(client.get, f"/messages/{ref}")
-                if answer.status_code == 200 and answer.json()["state"] == state:
-                    found: dict[str, Any] = answer.json()
+                found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+                if found.get("state") == state and found["action"]:
                     return found
                 await asyncio.sleep(0.1)
 

@@ -23,7 +23,7 @@ def caught(ref: str, at: float = 1.0, content: bytes = b"") -> Caught:
 
 
 def record(state: str = "delivered") -> dict[str, Any]:
-    return {"state": state}
+    return {"state": state, "action": "accept"}
 
 
 def test_delivered_held_and_refused_add_up() -> None:
@@ -58,6 +58,8 @@ def test_a_changed_message_is_found() -> None:
 def test_what_has_no_record_is_found_refused_or_not() -> None:
     fates = [fate("A"), fate("C", "550 5.7.1 no")]
     assert reckon(fates, [caught("A")], {}).unrecorded == ("A", "C")
+    early = {"A": {"state": "delivered", "action": ""}, "C": record("refused")}
+    assert reckon(fates, [caught("A")], early).unrecorded == ("A",)
 
 
 def test_a_reply_without_a_reference_is_counted() -> None:

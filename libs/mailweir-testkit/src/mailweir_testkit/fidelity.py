@@ -8,9 +8,7 @@ import hashlib
 import re
 from typing import Final
 
-OURS: Final = re.compile(
-    rb"(?i)x-(?:spam|mailweir)-[!-9;-~]*[ \t]*:"
-)
+OURS: Final = re.compile(rb"(?i)x-(?:spam|mailweir)-[!-9;-~]*[ \t]*:")
 """Header fields that only the gateway sets; it removes them from what comes in."""
 
 _NEWLINE: Final = re.compile(rb"\r\n|\r|\n")

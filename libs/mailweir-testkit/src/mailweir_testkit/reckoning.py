@@ -73,7 +73,8 @@ def reckon(
         },
         held_and_delivered=_sorted(held & arrivals.keys()),
         altered=_sorted(_altered(taken, arrivals, host.encode())),
-        unrecorded=_sorted(ref for ref in decided if ref not in records),
+        # a record without an action is a note of the delivery that came before the record itself
+        unrecorded=_sorted(ref for ref in decided if not records.get(ref, {}).get("action")),
         nameless=Counter(fate.ref for fate in fates if fate.taken)[""],
     )
 

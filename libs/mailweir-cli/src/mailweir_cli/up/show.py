@@ -39,8 +39,11 @@ class Outcome:
 
     @property
     def settled(self) -> bool:
-        """Say whether nothing more will happen to it by itself."""
-        return self.state not in _UNSETTLED
+        """Say whether nothing more will happen to it by itself.
+
+        Word of its delivery can come before the record itself; then there is no action yet.
+        """
+        return self.state not in _UNSETTLED and bool(self.record.get("action"))
 
     @property
     def expected(self) -> bool:
