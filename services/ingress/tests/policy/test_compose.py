@@ -1,8 +1,10 @@
 """The message as it goes on, and its shape."""
 
 import pytest
+from hypothesis import given, strategies as st
 
 from mailweir_ingress.policy.compose import cleaned, composed, look_at
+from mailweir_mail.edit import fold
 
 TRACE = b"Received: from x\r\n"
 
@@ -63,6 +65,11 @@ def test_ours_is_on_top_and_in_order() -> None:
 def test_a_verdict_cannot_end_the_header_section() -> None:
     whole = composed(b"\r\nhello\r\n", TRACE, "S-1", "1", (("X-Spam-Report", "a\r\n\r\nb"),))
     assert whole.endswith(b"X-Spam-Report: a\r\n\tb\r\n\r\nhello\r\n")
+
+
+@given(st.sampled_from(["X-Spam-Flag", "X-Spam-Report"]), st.text(max_size=100))
+def test_a_plain_field_is_written_as_any_other(name: str, value: str) -> None:
+    assert composed(b"", b"", "r", "1", ((name, value),)).endswith(fold(name, value))
 
 
 def test_the_shape_counts_header_lines_hops_and_bytes() -> None:

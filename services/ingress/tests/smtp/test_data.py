@@ -138,6 +138,16 @@ def test_the_look_alikes_are_those_that_are_known() -> None:
     assert {one["bytes"].encode() for one in known} == set(LOOK_ALIKES)
 
 
+@pytest.mark.parametrize("count", [99, 100, 101, 5000])
+def test_many_lines_with_a_dot_are_unstuffed_like_few(count: int) -> None:
+    message = b".x\r\n" * count
+    for size in (7, 1000, 100_000):
+        reader, _ = a_reader(limit=100_000)
+        data = stuffed(message) + b"NOOP\r\n"
+        assert feed_all(reader, [data[i : i + size] for i in range(0, len(data), size)])
+        assert (reader.message(), reader.rest) == (message, b"NOOP\r\n")
+
+
 def test_a_message_that_is_one_giant_line_is_a_message() -> None:
     reader, _ = a_reader(limit=3_000_000)
     giant = b"x" * 2_000_000

@@ -5,6 +5,7 @@ from typing import Final
 
 from mailweir_ingress.policy.facts import Shape
 from mailweir_mail.edit import (
+    SOFT_LINE,
     claims_authserv_id,
     count_received,
     fold,
@@ -40,6 +41,14 @@ def composed(
 ) -> bytes:
     """Return the message that is kept: Received, our id and version, the verdict's headers, the rest."""
     parts = [trace, f"X-Mailweir-Id: {ref}\r\nX-Mailweir-Version: {version}\r\n".encode()]
-    parts.extend(fold(name, value) for name, value in headers)
+    parts.extend([_field(name, value) for name, value in headers])
     parts.append(content)
     return b"".join(parts)
+
+
+def _field(name: str, value: str) -> bytes:
+    """Return a field as bytes; most are so short and plain that there is nothing to fold or clean."""
+    line = f"{name}: {value}"
+    if len(line) <= SOFT_LINE and line.isascii() and line.isprintable() and value == value.strip():
+        return f"{line}\r\n".encode()
+    return fold(name, value)
