@@ -369,6 +369,16 @@ def test_depth_is_bounded() -> None:
     assert DefectKind.DEPTH_LIMIT in kinds(message)
 
 
+def test_a_large_depth_is_no_recursion() -> None:
+    raw = b"".join(
+        b"Content-Type: multipart/mixed; boundary=%d-\n\n--%d-\n" % (n, n) for n in range(5000)
+    )
+    message = parse(raw + b"\ntext", ParseLimits(depth=10_000, parts=10_000))
+    assert len(list(message.parts())) == 5001
+    assert message.text == "text"
+    assert len(message.defects) == 5000
+
+
 def test_embedded_messages_count_for_depth() -> None:
     message = parse(
         b"Content-Type: message/rfc822\n\n" * 100 + b"Subject: x\n\n", ParseLimits(depth=10)

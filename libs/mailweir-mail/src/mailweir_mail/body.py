@@ -26,51 +26,74 @@ class _Lists:
     attachments: list[Part] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Level:
+    """One multipart on the way down: its parts, and which of the two bodies they may still join."""
+
+    parts: Sequence[Part]
+    kind: str
+    in_text: bool
+    in_html: bool
+    in_alternative: bool
+    texts: int
+    htmls: int
+    index: int = 0
+
+
 def select(root: Part) -> Bodies:
-    """Sort a message's parts; embedded messages stay whole. The tree's depth bounds the recursion."""
+    """Sort the parts of one message; embedded messages stay whole. Nothing recurses."""
     lists = _Lists()
-    _sort([root], "mixed", lists, in_text=True, in_html=True, in_alternative=False)
+    stack = [
+        _Level([root], "mixed", in_text=True, in_html=True, in_alternative=False, texts=0, htmls=0)
+    ]
+    while stack:
+        level = stack[-1]
+        if level.index == len(level.parts):
+            stack.pop()
+            if level.kind == "alternative" and level.in_text and level.in_html:
+                _balance(lists, level.texts, level.htmls)
+            continue
+        part = level.parts[level.index]
+        level.index += 1
+        if part.is_multipart:
+            stack.append(_below(level, part, lists))
+        else:
+            _place(part, level, lists)
     return Bodies(tuple(lists.text), tuple(lists.html), tuple(lists.attachments))
 
 
-def _sort(
-    parts: Sequence[Part],
-    kind: str,
-    lists: _Lists,
-    *,
-    in_text: bool,
-    in_html: bool,
-    in_alternative: bool,
-) -> None:
-    texts, htmls = len(lists.text), len(lists.html)
-    for index, part in enumerate(parts):
-        if part.is_multipart:
-            sub = part.type.partition("/")[2]
-            _sort(
-                part.children,
-                sub,
-                lists,
-                in_text=in_text,
-                in_html=in_html,
-                in_alternative=in_alternative or sub == "alternative",
-            )
-        elif not _is_inline(part, index, kind):
-            lists.attachments.append(part)
-        elif kind == "alternative":
-            _alternative(part, lists)
-        else:
-            # Inside an alternative, text of one kind ends the other kind's body; but never both, or the
-            # text would be shown nowhere.
-            in_html = in_html and not (in_alternative and in_text and part.type == "text/plain")
-            in_text = in_text and not (in_alternative and in_html and part.type == "text/html")
-            if in_text:
-                lists.text.append(part)
-            if in_html:
-                lists.html.append(part)
-            if _is_media(part.type):
-                lists.attachments.append(part)
-    if kind == "alternative" and in_text and in_html:
-        _balance(lists, texts, htmls)
+def _below(level: _Level, part: Part, lists: _Lists) -> _Level:
+    kind = part.type.partition("/")[2]
+    return _Level(
+        part.children,
+        kind,
+        in_text=level.in_text,
+        in_html=level.in_html,
+        in_alternative=level.in_alternative or kind == "alternative",
+        texts=len(lists.text),
+        htmls=len(lists.html),
+    )
+
+
+def _place(part: Part, level: _Level, lists: _Lists) -> None:
+    if not _is_inline(part, level.index - 1, level.kind):
+        lists.attachments.append(part)
+        return
+    if level.kind == "alternative":
+        _alternative(part, lists)
+        return
+    # Inside an alternative, text of one kind ends the other kind's body; but never both, or the text would be
+    # shown nowhere.
+    if level.in_alternative and level.in_text and part.type == "text/plain":
+        level.in_html = False
+    if level.in_alternative and level.in_html and part.type == "text/html":
+        level.in_text = False
+    if level.in_text:
+        lists.text.append(part)
+    if level.in_html:
+        lists.html.append(part)
+    if _is_media(part.type):
+        lists.attachments.append(part)
 
 
 def _alternative(part: Part, lists: _Lists) -> None:

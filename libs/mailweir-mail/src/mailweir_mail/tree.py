@@ -5,6 +5,7 @@ length whatever the nesting, and nothing recurses. A delimiter line is one whose
 boundary, or, since RFC 2046 §5.1.1 compares only the line's beginning, begins with one; the innermost wins.
 """
 
+import heapq
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -83,7 +84,8 @@ class _Builder:
         self._encoded = encoded
         self._stack: list[_Open] = []
         self._levels: dict[bytes, list[int]] = {}
-        self._ahead: dict[bytes, int] = {}
+        self._ahead: list[tuple[int, bytes]] = []
+        self._sought: set[bytes] = set()
         self._guessed = False
         self._blank_lf = self._blank_crlf = -1
         self._defects: list[Defect] = []
@@ -111,28 +113,42 @@ class _Builder:
         """Find the next delimiter line of an open multipart that begins in `pos:end`.
 
         Each open boundary is sought by itself, and where it was found is kept while that lies ahead: so the
-        lines that only look like delimiters cost nothing, and no octet is searched twice for one boundary.
+        lines that only look like delimiters cost nothing, no octet is searched twice for one boundary, and
+        of many open boundaries only those are sought again that were passed.
         """
-        raw, ahead = self._raw, self._ahead
-        before, nearest = max(pos - 1, 0), end
-        for boundary in self._levels:
-            if ahead[boundary] < before:
-                ahead[boundary] = _find(raw, b"\n--" + boundary, before)
-            nearest = min(nearest, ahead[boundary])
-        return self._hit(nearest) if nearest < end else None
+        ahead, before = self._ahead, max(pos - 1, 0)
+        while ahead:
+            at, boundary = ahead[0]
+            if boundary not in self._levels:
+                heapq.heappop(ahead)
+                self._sought.discard(boundary)
+            elif at < before:
+                heapq.heapreplace(ahead, (_find(self._raw, b"\n--" + boundary, before), boundary))
+            else:
+                return self._hit(at) if at < end else None
+        return None
 
     def _hit(self, at: int) -> _Hit:
         """Say whose delimiter the line is: of the boundary that is all of it, else of the longest."""
         stop = self._raw.find(b"\n", at + 3)
         stop = len(self._raw) if stop < 0 else stop
         line = self._raw[at + 3 : min(stop, at + 5 + MAX_BOUNDARY)].rstrip(b" \t\r")
-        fitting = [boundary for boundary in self._levels if self._ahead[boundary] == at]
+        fitting = self._fitting(at)
         boundary = line if line in fitting else line[:-2] if line.endswith(b"--") else b""
         if boundary not in fitting:
             boundary = max(fitting, key=len)
             self._defect(DefectKind.BOUNDARY_PREFIX, "", f"offset {at + 1}")
         closing = line.startswith(b"--", len(boundary))
         return _Hit(self._levels[boundary][-1], at + 1, stop, closing)
+
+    def _fitting(self, at: int) -> list[bytes]:
+        """Return the open boundaries that the line at `at` begins with: those that were found there."""
+        found = []
+        while self._ahead and self._ahead[0][0] == at:
+            found.append(heapq.heappop(self._ahead)[1])
+        for boundary in found:
+            heapq.heappush(self._ahead, (at, boundary))
+        return [boundary for boundary in found if boundary in self._levels]
 
     def _advance(self, hit: _Hit) -> int:
         """Apply a delimiter; returns where the search goes on."""
@@ -281,7 +297,9 @@ class _Builder:
 
     def _remember(self, boundary: bytes) -> None:
         self._levels.setdefault(boundary, []).append(len(self._stack) - 1)
-        self._ahead.setdefault(boundary, -1)
+        if boundary not in self._sought:
+            self._sought.add(boundary)
+            heapq.heappush(self._ahead, (-1, boundary))
 
     def _forget(self, part: _Open, level: int) -> None:
         levels = self._levels.get(part.boundary or b"", [])
