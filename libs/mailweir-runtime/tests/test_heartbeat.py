@@ -69,7 +69,7 @@ async def test_who_dies_is_gone_with_the_ttl(bus: MemoryBus, clock: ManualClock)
 
 
 async def test_an_outage_is_outlived(bus: MemoryBus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailweir_runtime.heartbeat.HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("mailweir_runtime.heartbeat.LOOK_SECONDS", 0.01)
     async with running_runtime() as rt:
         bus.outage = BusUnavailable("away")
         async with rt.background(heartbeat(rt, bus, None)):
@@ -79,6 +79,32 @@ async def test_an_outage_is_outlived(bus: MemoryBus, monkeypatch: pytest.MonkeyP
             bus.outage = BusUnavailable("away")
         bus.outage = None
         assert len(await live_services(bus)) == 1  # it could not say goodbye
+
+
+async def test_a_change_is_told_before_the_next_beat(
+    bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailweir_runtime.heartbeat.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("mailweir_runtime.heartbeat._LOOKS_A_BEAT", 1_000_000)
+    async with running_runtime() as rt, rt.background(heartbeat(rt, bus, None)):
+        assert (await one_beat(bus)).state == "starting"
+        rt.ready()
+        async with asyncio.timeout(2):
+            while (await one_beat(bus)).state != "ready":
+                await asyncio.sleep(0.005)
+
+
+async def test_without_a_change_there_is_one_write_a_beat(
+    bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailweir_runtime.heartbeat.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("mailweir_runtime.heartbeat._LOOKS_A_BEAT", 1_000_000)
+    async with running_runtime() as rt, rt.background(heartbeat(rt, bus, None)):
+        await one_beat(bus)
+        bucket = await bus.bucket(SERVICES)
+        (first,) = await bucket.entries()
+        await asyncio.sleep(0.05)
+        assert (await bucket.entries())[0].revision == first.revision
 
 
 async def test_a_broken_entry_is_left_out(bus: MemoryBus) -> None:

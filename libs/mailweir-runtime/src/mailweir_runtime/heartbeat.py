@@ -1,6 +1,7 @@
 """The heartbeat: every process says that it lives, what it runs and where its metrics are."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -16,6 +17,10 @@ from mailweir_runtime.logs import get_logger
 
 HEARTBEAT_SECONDS: Final = 5.0
 """A third of the bucket's TTL: two may be lost."""
+LOOK_SECONDS: Final = 0.5
+"""How soon a change of state or version is told, without waiting for the next beat."""
+
+_LOOKS_A_BEAT: Final = round(HEARTBEAT_SECONDS / LOOK_SECONDS)
 
 _log = get_logger(__name__)
 
@@ -67,20 +72,22 @@ async def heartbeat(
     rules: str | Callable[[], str] = "",
     model: str | Callable[[], str] = "",
 ) -> None:
-    """Write the process's status every 5 s, until cancelled; then take it away.
+    """Write the process's status every 5 s and when it changes, until cancelled; then take it away.
 
     Run it with `rt.background` inside of the bus's block, so that it ends while there is a bus.
     `rules` and `model`: versions that are run, or what returns them at the time.
     """
     key = f"{rt.name}.{rt.instance}"
     started_at = rt.clock.now()
+    told: tuple[str, ...] = ()
     try:
-        while True:
+        for look in itertools.count():
             status = _status(rt, config, started_at)
             status.rules_version = rules if isinstance(rules, str) else rules()
             status.model_version = model if isinstance(model, str) else model()
-            await _write(bus, key, status)
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            if look % _LOOKS_A_BEAT == 0 or told != _news(status):
+                told = _news(status) if await _write(bus, key, status) else ()
+            await asyncio.sleep(LOOK_SECONDS)
     finally:
         await _remove(bus, key)
 
@@ -102,6 +109,12 @@ def _status(
     )
 
 
+def _news(status: events_pb2.ServiceStatus) -> tuple[str, ...]:
+    """Return what is told at once when it changes."""
+    versions = (status.config_version, status.rules_version, status.model_version)
+    return (status.state, status.detail, *versions)
+
+
 def _config_version(config: HasPolicy | None) -> str:
     if config is None:
         return ""
@@ -111,13 +124,16 @@ def _config_version(config: HasPolicy | None) -> str:
         return ""
 
 
-async def _write(bus: Bus, key: str, status: events_pb2.ServiceStatus) -> None:
+async def _write(bus: Bus, key: str, status: events_pb2.ServiceStatus) -> bool:
+    """Write a beat; returns whether the bus has it."""
     try:
         bucket = await bus.bucket(SERVICES)
         await bucket.put(key, status.SerializeToString())
+        return True
     except BusError as error:
         # the bus counts its outages; a missed beat needs no second alarm
         _log.debug("heartbeat_missed", detail=str(error))
+        return False
 
 
 async def _remove(bus: Bus, key: str) -> None:
