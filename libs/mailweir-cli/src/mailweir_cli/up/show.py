@@ -77,6 +77,9 @@ async def _settled(
     return outcome
 
 
+_COLOURS: Final = {"accept": "green", "tag": "yellow", "hold": "magenta", "reject": "red"}
+
+
 def record_of(api: Api, reference: str) -> Mapping[str, Any]:
     """Return the record of a message, empty where there is none yet."""
     try:
@@ -95,7 +98,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> Table:
 def _row(outcome: Outcome) -> tuple[str, ...]:
     record = outcome.record
     action = str(record.get("action", "–"))
-    colour = "green" if outcome.expected else "bold red"
+    colour = _COLOURS.get(action, "bold")
     score = record.get("score")
     return (
         escaped(outcome.sample.title),
