@@ -32,9 +32,6 @@ def test_comings_are_counted() -> None:
     attempts = Attempts()
     assert [attempts.count(KEY) for _ in range(3)] == [1, 2, 3]
     assert attempts.count(b"other") == 1
-    attempts.forget(KEY)
-    assert attempts.count(KEY) == 1
-    attempts.forget(b"never seen")
 
 
 def test_what_was_seen_longest_ago_is_forgotten_first() -> None:

@@ -29,7 +29,3 @@ class Attempts:
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
         return count
-
-    def forget(self, key: bytes) -> None:
-        """Forget a message: it has been taken."""
-        self._seen.pop(key, None)
