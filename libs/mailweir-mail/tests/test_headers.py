@@ -126,11 +126,17 @@ def test_fields_behind_the_header_are_no_fields() -> None:
     assert headers.first("http") is None
 
 
-def test_too_many_lines_are_cut_and_reported() -> None:
+def test_too_many_fields_are_cut_and_reported() -> None:
     headers = Headers(b"A: 1\n b\n" * 10, limits=ParseLimits(header_lines=5))
-    assert len(headers) == 3
-    assert headers[2].raw == b"A: 1\n"
+    assert len(headers) == 5
+    assert headers[4].raw == b"A: 1\n b\n"
     assert kinds(headers) == {DefectKind.HEADER_LINES_LIMIT}
+
+
+def test_a_field_of_many_lines_counts_once() -> None:
+    headers = Headers(b"To: a" + b",\n a" * 50 + b"\nB: 1\n", limits=ParseLimits(header_lines=5))
+    assert headers.get("b") == "1"
+    assert kinds(headers) == set()
 
 
 def test_too_large_a_header_is_cut_between_lines() -> None:

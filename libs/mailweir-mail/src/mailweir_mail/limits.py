@@ -12,7 +12,7 @@ class ParseLimits:
     """
 
     header_lines: int = 1000
-    """Lines of one header section, folded ones counted (Haraka: 1000)."""
+    """Fields of one header section, a field with all its folds counted once (Haraka: 1000 lines)."""
     header_bytes: int = 262_144
     """Size of one header section (Postfix `header_size_limit`: 102,400 for one field)."""
     field_bytes: int = 65_536
