@@ -1,5 +1,6 @@
 """The life of a message: every pair of state and fact, every pair of life and command."""
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import pytest
@@ -21,6 +22,7 @@ from mailweir_quarantine.policy.state import (
     command,
     judged,
     recorded,
+    supersedes,
     taken_in,
 )
 
@@ -36,7 +38,7 @@ held       held       held        held        held        held        held      
 released   released   released    released    released    released    released   delivered    bounced
 bounced    bounced    bounced     bounced     bounced     bounced     bounced    bounced      bounced
 deleted    deleted    deleted     deleted     deleted     deleted     deleted    deleted      deleted
-refused    refused    refused     refused     refused     refused     refused    refused      refused
+refused    refused    refused     refused     refused     held        queued     delivered    bounced
 """
 ROWS = {
     (None if row[0] == "-" else State(row[0])): [State(word) for word in row[1:]]
@@ -53,7 +55,7 @@ def test_the_table_names_every_state() -> None:
     assert set(ROWS) == set(STATES)
 
 
-@pytest.mark.parametrize(("state", "fact"), [*product(sorted(FINAL), Fact)])
+@pytest.mark.parametrize(("state", "fact"), [*product(sorted(FINAL - {State.REFUSED}), Fact)])
 def test_nothing_leads_out_of_a_final_state(state: State, fact: Fact) -> None:
     assert after(state, fact) is state
 
@@ -81,6 +83,41 @@ def test_the_order_of_a_held_messages_facts_does_not_matter() -> None:
         for fact in order:
             state = after(state, fact)
         assert state is State.HELD
+
+
+def test_a_refusal_takes_an_acceptance_back_while_nothing_has_come() -> None:
+    queued = recorded(Life(), Action.ACCEPT)
+    assert supersedes(queued, Action.DEFER)
+    assert recorded(queued, Action.DEFER).state is State.REFUSED
+    held = recorded(Life(), Action.HOLD)
+    assert recorded(held, Action.DEFER) == Life(State.REFUSED)
+
+
+@pytest.mark.parametrize("action", [a for a in Action if a is not Action.DEFER])
+def test_nothing_else_takes_a_record_back(action: Action) -> None:
+    assert not supersedes(recorded(Life(), Action.ACCEPT), action)
+
+
+def test_what_has_come_is_not_taken_back() -> None:
+    here = taken_in(recorded(Life(), Action.HOLD))
+    assert not supersedes(here, Action.DEFER)
+    assert recorded(here, Action.DEFER).state is State.HELD
+    assert not supersedes(Life(State.DELIVERED), Action.DEFER)
+
+
+def test_mail_that_was_stored_in_spite_of_a_refusal_is_where_it_is() -> None:
+    """In whatever order the two records and the delivery are told."""
+
+    def told(life: Life, what: str) -> Life:
+        if what == "delivered":
+            return replace(life, state=after(life.state, Fact.DELIVERED))
+        return recorded(life, what)
+
+    for order in permutations((Action.ACCEPT, Action.DEFER, "delivered")):
+        life = Life()
+        for what in order:
+            life = told(life, what)
+        assert life.state is State.DELIVERED
 
 
 @pytest.mark.parametrize("action", Action)

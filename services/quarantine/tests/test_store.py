@@ -110,6 +110,22 @@ async def test_a_repeated_record_changes_nothing(store: RecordStore) -> None:
     assert (found.summary.subject, found.summary.state) == ("first", State.QUEUED)
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_refusal_after_the_record_takes_its_place(
+    store: RecordStore, together: bool
+) -> None:
+    """The record was stored, the mail was not, and the client was told 451."""
+    first, second = record(1, "accept", subject="first"), record(1, "defer", subject="second")
+    for batch in [[first, second]] if together else [[first], [second], [first]]:
+        await store.record(batch)
+    found = await store.get(ref_of(1))
+    assert found is not None
+    assert (found.summary.facts.action, found.summary.state) == ("defer", State.REFUSED)
+    assert found.judged is not None
+    assert unpacked(found.judged).action == "defer"
+    assert found.summary.facts.recipients == ("bob@example.com",)
+
+
 async def test_nothing_is_known_of_a_strange_ref(store: RecordStore) -> None:
     assert await store.get(ref_of(9)) is None
     assert await store.body(ref_of(9)) is None

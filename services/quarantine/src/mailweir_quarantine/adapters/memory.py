@@ -8,7 +8,15 @@ from mailweir_core.decision import State
 from mailweir_quarantine.policy.cursor import Position, encode
 from mailweir_quarantine.policy.progress import Progress, merge, track
 from mailweir_quarantine.policy.search import Filter
-from mailweir_quarantine.policy.state import FINAL, Command, Life, command, recorded, taken_in
+from mailweir_quarantine.policy.state import (
+    FINAL,
+    Command,
+    Life,
+    command,
+    recorded,
+    supersedes,
+    taken_in,
+)
 from mailweir_quarantine.policy.text import time_of
 from mailweir_quarantine.values import (
     Counts,
@@ -61,7 +69,7 @@ class MemoryRecords:
         written = 0
         for record in records:
             row = self._rows.setdefault(record.facts.ref, _Row(record.facts))
-            if row.judged is None:
+            if row.judged is None or supersedes(row.life, record.facts.action):
                 row.life = recorded(row.life, record.facts.action)
                 row.facts, row.listed = record.facts, True
                 row.subject, row.refused, row.judged = record.subject, record.refused, record.judged

@@ -7,6 +7,8 @@ message back: it leads on, or it changes nothing. A command is asked for once an
        ├─────> held ──> released ──> delivered | bounced
        │         └────> deleted
        └─────> refused | deleted (discarded)
+
+A refusal gives way to what shows that the mail is here in spite of it, see `supersedes`.
 """
 
 from collections.abc import Mapping
@@ -68,6 +70,11 @@ _MOVES: Final[Mapping[tuple[Known, Fact], State]] = MappingProxyType(
         (State.QUEUED, Fact.BOUNCED): State.BOUNCED,
         (State.RELEASED, Fact.DELIVERED): State.DELIVERED,
         (State.RELEASED, Fact.BOUNCED): State.BOUNCED,
+        # the client was told 4xx, and the mail was stored in spite of it
+        (State.REFUSED, Fact.HELD): State.HELD,
+        (State.REFUSED, Fact.TRIED): State.QUEUED,
+        (State.REFUSED, Fact.DELIVERED): State.DELIVERED,
+        (State.REFUSED, Fact.BOUNCED): State.BOUNCED,
     }
 )
 
@@ -141,9 +148,22 @@ def _command_held(life: Life, asked: Command) -> Answer:
     return Answer(after_it, done=True, effect=True)
 
 
+def supersedes(life: Life, action: str) -> bool:
+    """Say whether a second record of a message takes the place of the first.
+
+    The ingress stores mail and record side by side. Where the record was stored and the mail was not, the
+    client is told 4xx, and a second record says so. It holds unless something shows that the mail came after
+    all: then storing it had only seemed to fail.
+    """
+    taken = life.state is State.QUEUED or (life.state is State.HELD and not life.has_body)
+    return taken and action == Action.DEFER
+
+
 def recorded(life: Life, action: str) -> Life:
     """Return a life after its record was written."""
     fact = judged(action)
+    if supersedes(life, action):
+        return replace(life, state=State.REFUSED, was_held=False)
     return replace(
         life,
         state=after(life.state, fact),
@@ -157,4 +177,4 @@ def taken_in(life: Life) -> Life:
 
 
 FINAL: Final = frozenset({State.DELIVERED, State.BOUNCED, State.DELETED, State.REFUSED})
-"""States that no fact and no command leads out of."""
+"""States in which a body is of no more use."""

@@ -29,13 +29,17 @@ from mailweir_quarantine.adapters.sql.tables import (
     message_recipients,
 )
 from mailweir_quarantine.policy.progress import Progress, merge, track as tracked
-from mailweir_quarantine.policy.state import FINAL, Life, recorded, taken_in
+from mailweir_quarantine.policy.state import FINAL, Life, recorded, supersedes, taken_in
 from mailweir_quarantine.values import HeldMail, Record
 
 
 async def record(connection: AsyncConnection, records: Sequence[Record]) -> int:
     """Write records; returns how many were not there before."""
-    by_ref = {r.facts.ref: r for r in reversed(records)}  # of two with one ref the first stays
+    by_ref: dict[str, Record] = {}
+    for one in records:  # of two with one ref the first stays, unless the second takes it back
+        first = by_ref.setdefault(one.facts.ref, one)
+        if supersedes(recorded(Life(), first.facts.action), one.facts.action):
+            by_ref[one.facts.ref] = one
     ordered = [by_ref[ref] for ref in sorted(by_ref)]
     fresh = [recorded_row(r, recorded(Life(), r.facts.action)) for r in ordered]
     inserted = await insert_missing(connection, fresh)
@@ -59,7 +63,11 @@ async def _fill_in(connection: AsyncConnection, records: Sequence[Record]) -> se
     if not records:
         return set()
     known = await lock(connection, [r.facts.ref for r in records])
-    open_ones = [r for r in records if not known[r.facts.ref][1].recorded]
+    open_ones = [
+        r
+        for r in records
+        if not known[r.facts.ref][1].recorded or supersedes(known[r.facts.ref][0], r.facts.action)
+    ]
     rows = [recorded_row(r, recorded(known[r.facts.ref][0], r.facts.action)) for r in open_ones]
     await update_messages(connection, rows)
     refs = [r.facts.ref for r in open_ones]
