@@ -572,6 +572,22 @@ class TestBroker:
         assert (await office.progress(ref)).finished
         assert message.settled
 
+    async def test_nothing_is_begun_while_it_is_away(self, office: Office) -> None:
+        """What is delivered then could not be noted, and a crash would deliver it twice."""
+        ref = await office.queue(1, A)
+        (message,) = await office.take()
+        office.bus.outage = BusUnavailable("away")
+        with pytest.raises(
+            BusUnavailable
+        ):  # giving it back fails too; the broker takes it back by itself
+            await office.deliverer.handle(message)
+        assert office.delivered() == []
+        assert office.value("put_back_total", cause="bus_unavailable") == 1
+        office.bus.outage = None
+        office.clock.advance(DELIVERER.ack_wait_seconds + 0.1)
+        await office.work()
+        assert office.delivered() == [(ref, A)]
+
     async def test_a_look_up_that_fails_gives_the_message_back(self, office: Office) -> None:
         await office.queue(1, A, release=1)
         (message,) = await office.take()

@@ -133,6 +133,9 @@ class Deliverer:
         if early > EARLY_SLACK_SECONDS:
             await self._give_back(job.message, PutBack(early, "early"))
             return
+        if not self._bus.connected:
+            # what is delivered now could not be noted, and a crash meanwhile would deliver it twice
+            raise BusUnavailable("no connection to the bus")
         async with self._content(mail) as content:
             await self._attempt(job, progress, _parcel(mail, content, repeated=not new))
 
