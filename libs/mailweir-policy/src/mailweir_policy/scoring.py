@@ -95,7 +95,8 @@ class ScoringPolicy(PolicyModel):
 
     def stage(self, name: str) -> StagePolicy:
         """Return the policy of a stage, the defaults where it is not named."""
-        return self.stages.get(name) or _DEFAULT_STAGES.get(name) or StagePolicy()
+        return self.stages.get(name) or _DEFAULT_STAGES.get(name) or _DEFAULT_STAGE
 
 
+_DEFAULT_STAGE: Final = StagePolicy()
 _DEFAULT_STAGES: Final = {"parse": StagePolicy(on_failure=StageFailure.TEMPFAIL)}
