@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from mailweir_policy import MessageLimits
 from mailweir_scoring.policy.checks.common import owner_of
-from mailweir_scoring.policy.checks.html import DIFFER_WORDS, common_share
+from mailweir_scoring.policy.checks.html import DIFFER_WORDS, common_share, split_words
 from mailweir_scoring.policy.checks.links import Target, target_of
 from mailweir_scoring.policy.facts import Facts
 from mailweir_scoring.policy.pipeline import symbols_of
@@ -98,6 +98,33 @@ def test_texts_are_scanned_in_order_until_the_bound() -> None:
     message = read_message(raw, MessageLimits(), 100)
     assert [p.text[0] for p in texts_of(message, 100)] == ["a", "b"]
     assert len(texts_of(message, 10_000)) == 4
+
+
+def test_where_no_stage_runs_the_tree_is_not_built() -> None:
+    raw = message_of(("text/plain", "x"))
+    message = read_message(raw, MessageLimits(), 1000, header_only=True)
+    assert "_split" in message.headers.__dict__
+    assert "_tree" not in message.__dict__
+    assert "_tree" in read_message(raw, MessageLimits(), 1000).__dict__
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("plain ascii", 0),
+        ("vi\u200bag\u2060ra", 2),
+        ("a\u200bb\u200bc", 2),  # one letter ends a place and begins the next
+        ("a" + "\u200b" * 8 + "b", 1),
+        ("a" + "\u200b" * 9 + "b", 0),
+        ("\u200bab\u200b", 0),
+        ("1\u200ba \u200bb\u200b2", 0),
+        ("é\u200bé", 0),  # Persian and Indic scripts need joiners
+        ("a\u200b\u034f\u200fb", 1),
+        ("sof\u00adt", 0),
+    ],
+)
+def test_places_where_a_word_is_split(text: str, places: int) -> None:
+    assert split_words(text) == places
 
 
 def test_the_policy_s_limits_hold() -> None:

@@ -89,6 +89,19 @@ async def test_a_stage_that_is_switched_off_is_named(
     assert "skipped=one" in status
 
 
+async def test_with_every_stage_off_the_summary_is_there_all_the_same(
+    bench: Bench, snapshot: Snapshot, plain: bytes
+) -> None:
+    engine = bench.engine(bench.stage("one", "A1A", act=boom), bench.stage("two", "B1B", act=boom))
+    off = {"one": {"enabled": False}, "two": {"enabled": False}}
+    judgement = await engine.judge(Task(plain), snapshot(stages=off))
+    assert ended(judgement) == {
+        "parse": Status.OK, "one": Status.SKIPPED, "two": Status.SKIPPED,
+    }  # fmt: skip
+    assert judgement.verdict.action is Action.ACCEPT
+    assert judgement.summary.subject == "Lunch"
+
+
 async def test_a_stage_that_raises_is_skipped_named_and_counted(
     bench: Bench, snapshot: Snapshot, plain: bytes
 ) -> None:

@@ -29,7 +29,7 @@ from mailweir_scoring.policy.judgement import (
 from mailweir_scoring.policy.pipeline import PARSE, Stage, always
 from mailweir_scoring.policy.reading import read_message, texts_of
 from mailweir_scoring.policy.ruleset import RuleSet
-from mailweir_scoring.policy.verdict import judge
+from mailweir_scoring.policy.verdict import Verdict, judge
 from mailweir_scoring.ports import Workers
 
 T = TypeVar("T")
@@ -82,7 +82,12 @@ class Engine:
         summary = await walk.go()
         course = Course(tuple(walk.hits), tuple(walk.runs), tuple(walk.failures))
         judgement = conclude(
-            course, self.tools.rules, policy.scoring, self.versions(current), summary
+            course,
+            self.tools.rules,
+            policy.scoring,
+            self.versions(current),
+            summary,
+            verdict=walk.verdict(),
         )
         self._count(judgement, len(task.raw), self.tools.clock.monotonic() - begun)
         return judgement
@@ -121,20 +126,36 @@ class _Walk:
     hits: list[Hit] = field(default_factory=list)
     runs: list[StageRun] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    _verdict: tuple[int, Verdict] | None = None
+    """On so many hits; they only ever grow in number."""
 
     async def go(self) -> Summary:
         """Run every stage that is due; what came of it is in the lists."""
         policy = self.policy
-        parse = partial(read_message, self.task.raw, policy.message, policy.scoring.scan_bytes)
+        due = any(policy.scoring.stage(s.name).enabled for s in self.tools.stages)
+        parse = partial(
+            read_message,
+            self.task.raw,
+            policy.message,
+            policy.scoring.scan_bytes,
+            header_only=not due,
+        )
         message = await self._timed(PARSE, parse)
         if message is None:
             for stage in self.tools.stages:
                 self._skip(stage.name, "the message was not parsed")
             return Summary()
-        facts = self._facts(message)
+        facts = self._facts(message) if due else None
         for stage in self.tools.stages:
             await self._stage(stage, facts)
         return summary_of(message)
+
+    def verdict(self) -> Verdict:
+        """Return the verdict on what was found so far."""
+        if self._verdict is None or self._verdict[0] != len(self.hits):
+            found = judge(self.hits, self.tools.rules, self.policy.scoring)
+            self._verdict = (len(self.hits), found)
+        return self._verdict[1]
 
     def _facts(self, message: Message) -> Facts:
         envelope = self.task.envelope
@@ -147,8 +168,8 @@ class _Walk:
             identity=self.identity,
         )
 
-    async def _stage(self, stage: Stage, facts: Facts) -> None:
-        if not self.policy.scoring.stage(stage.name).enabled:
+    async def _stage(self, stage: Stage, facts: Facts | None) -> None:
+        if facts is None or not self.policy.scoring.stage(stage.name).enabled:
             self._skip(stage.name, "switched off")
         elif spared := self._spared(stage):
             self._skip(stage.name, spared)
@@ -158,7 +179,7 @@ class _Walk:
     def _spared(self, stage: Stage) -> str:
         if stage.spared is always:
             return ""
-        return stage.spared(judge(self.hits, self.tools.rules, self.policy.scoring))
+        return stage.spared(self.verdict())
 
     def _skip(self, name: str, detail: str) -> None:
         self.runs.append(StageRun(name, Status.SKIPPED, 0.0, detail))
@@ -190,7 +211,7 @@ class _Walk:
         if over:
             self._failed(StageRun(name, Status.TEMPERROR, seconds, detail), cause)
             return None
-        self.tools.metrics.stage_seconds.labels(name).observe(seconds)
+        self.tools.metrics.by_stage[name].observe(seconds)
         found = isinstance(result, tuple) and len(result) > 0
         self.runs.append(StageRun(name, Status.HIT if found else Status.OK, seconds))
         return result
@@ -206,7 +227,7 @@ class _Walk:
         own = self.policy.scoring.stage(run.stage).on_failure
         follows = StageFailure.TEMPFAIL if cause is Cause.DEADLINE else own
         self.tools.metrics.stage_failures.labels(run.stage, cause).inc()
-        self.tools.metrics.stage_seconds.labels(run.stage).observe(run.seconds)
+        self.tools.metrics.by_stage[run.stage].observe(run.seconds)
         self.failures.append(Failure(run.stage, run.detail, follows))
         self.runs.append(run)
 

@@ -85,9 +85,15 @@ def conclude(
     policy: ScoringPolicy,
     versions: Versions,
     summary: Summary = Summary(),
+    *,
+    verdict: Verdict | None = None,
 ) -> Judgement:
-    """Return the judgement: the verdict on what was found, after what the failures lead to."""
-    verdict = judge(course.hits, rules, policy)
+    """Return the judgement: the verdict on what was found, after what the failures lead to.
+
+    Whoever has the verdict on these hits already gives it.
+    """
+    if verdict is None:
+        verdict = judge(course.hits, rules, policy)
     status, verdict, detail = _after_failures(verdict, course.failures)
     skipped = [r.stage for r in course.runs if r.status in (Status.SKIPPED, Status.TEMPERROR)]
     fields = spam_headers(

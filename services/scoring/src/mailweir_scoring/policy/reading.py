@@ -4,10 +4,13 @@ from mailweir_mail import Message, ParseLimits, Part, parse
 from mailweir_policy import MessageLimits
 
 
-def read_message(raw: bytes, limits: MessageLimits, scan_bytes: int) -> Message:
+def read_message(
+    raw: bytes, limits: MessageLimits, scan_bytes: int, *, header_only: bool = False
+) -> Message:
     """Return the message, its header and part tree read, within the policy's limits.
 
     Text and HTML are decoded by the first check that asks, at most `scan_bytes` octets of each part.
+    `header_only` leaves the part tree, too, to the first who asks: where no stage runs, nobody does.
     """
     message = parse(
         raw,
@@ -20,7 +23,7 @@ def read_message(raw: bytes, limits: MessageLimits, scan_bytes: int) -> Message:
         ),
     )
     # Everything is computed on first use; what every stage needs is this stage's to pay.
-    _ = (len(message.headers), message.root, message.text_parts)
+    _ = len(message.headers) if header_only else (len(message.headers), message.text_parts)
     return message
 
 
