@@ -5,6 +5,7 @@ after its commit, and from then on the stream may forget the message, so a commi
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, Final
@@ -19,8 +20,9 @@ CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
 POOL_SIZE: Final = 5
 _WRITE: Final = "mailweir_write"
+WAL_PAUSE_SECONDS: Final = 0.05
+"""Pause between tries to bring a new SQLite file into WAL mode while others do the same."""
 _PRAGMAS: Final = (
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
     "PRAGMA foreign_keys=ON",
@@ -127,10 +129,27 @@ def _connect_args(sqlite: bool, schema: str) -> dict[str, Any]:
 def _on_sqlite_connect(connection: Any, _record: object) -> None:
     # The driver's own idea of when to BEGIN is switched off: `_on_sqlite_begin` says it.
     connection.isolation_level = None
+    _enter_wal(connection)
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
+
+
+def _enter_wal(connection: Any) -> None:
+    # Where several open a new file at once SQLite says "locked" here without waiting its busy time.
+    tries = round(BUSY_SECONDS / WAL_PAUSE_SECONDS)
+    for left in range(tries, -1, -1):
+        cursor = connection.cursor()
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+        finally:
+            cursor.close()
+        connection.run_async(lambda _: asyncio.sleep(WAL_PAUSE_SECONDS))
 
 
 def _on_sqlite_begin(connection: Connection) -> None:
