@@ -38,13 +38,20 @@ def output_of(command: list[str], columns: int) -> str:
     return b"".join(chunks).decode("utf-8", "replace").replace("\r\n", "\n")
 
 
+def publishable(text: str) -> str:
+    """Return the text without secrets and without the folders of this machine."""
+    text = text.replace(f"{Path.cwd()}/", "")
+    return re.sub(r"(shown this once: (?:\x1b\[[0-9;]*m)*)[\w-]+", r"\1…", text)
+
+
 def main() -> None:
     """Run, draw, write."""
     out, title, columns, *command = sys.argv[1:]
     from rich._export_format import CONSOLE_SVG_FORMAT
 
     console = Console(record=True, width=int(columns), file=io.StringIO(), force_terminal=True)
-    console.print(Text.from_ansi(output_of(command, int(columns)).rstrip()))
+    shown = publishable(output_of(command, int(columns)).rstrip())
+    console.print(Text.from_ansi(shown))
     template = FONT_FACE.sub("", CONSOLE_SVG_FORMAT).replace("Fira Code", "DejaVu Sans Mono")
     svg = console.export_svg(title=title, theme=MONOKAI, code_format=template, unique_id="picture")
     Path(out).parent.mkdir(parents=True, exist_ok=True)
