@@ -14,6 +14,7 @@ from mailweir_core.outcome import Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
 from mailweir_ingress.adapters.scoring import (
+    LARGE_BYTES,
     MAX_ITEMS,
     GrpcScorer,
     MemoryScorer,
@@ -120,6 +121,51 @@ async def test_messages_that_wait_go_together() -> None:
     assert sum(map(len, service.calls)) == 60
     assert len(service.calls) < 60
     assert max(map(len, service.calls)) <= MAX_ITEMS
+
+
+async def test_small_messages_do_not_wait_for_a_large_one() -> None:
+    large, order = b"x" * (LARGE_BYTES + 1), list[str]()
+    asked, finish = asyncio.Event(), asyncio.Event()
+
+    class Slow(Service):
+        async def Score(self, request: scoring_pb2.ScoreRequest, context: Any) -> Any:
+            if any(len(item.raw) > LARGE_BYTES for item in request.items):
+                asked.set()
+                await finish.wait()
+            return await super().Score(request, context)
+
+    async with over_grpc(Slow(tagged)) as scorer, asyncio.TaskGroup() as tasks:
+
+        async def ask(raw: bytes, name: str) -> None:
+            verdict = await scorer.score(ENVELOPE, raw, (), 5.0)
+            assert verdict.status is TAGGED.status
+            order.append(name)
+
+        tasks.create_task(ask(large, "large"))
+        await asked.wait()
+        await ask(b"small", "small")
+        finish.set()
+    assert order == ["small", "large"]
+
+
+async def test_one_call_for_small_messages_is_under_way_at_a_time() -> None:
+    running, most = 0, 0
+
+    class Counting(Service):
+        async def Score(self, request: scoring_pb2.ScoreRequest, context: Any) -> Any:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.01)
+            running -= 1
+            return await super().Score(request, context)
+
+    service = Counting(tagged)
+    async with over_grpc(service) as scorer, asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            tasks.create_task(scorer.score(ENVELOPE, str(number).encode(), (), 5.0))
+    assert most == 1
+    assert [raw for call in service.calls for raw in call] == [str(n).encode() for n in range(20)]
 
 
 async def test_a_service_that_breaks_is_no_verdict() -> None:

@@ -23,7 +23,11 @@ from mailweir_runtime.rpc import Batcher, RpcFailed, call
 METHOD: Final = "/mailweir.scoring.v1.ScoringService/Score"
 MAX_ITEMS: Final = 16
 MAX_BYTES: Final = 4 * 1024 * 1024
-MAX_IN_FLIGHT: Final = 4
+LARGE_BYTES: Final = 65_536
+"""A larger message does not go with the others: they need not wait while it is looked through."""
+LARGE_IN_FLIGHT: Final = 4
+SMALL_IN_FLIGHT: Final = 1
+"""A call costs as much as judging a small message: what comes while one is under way gathers for the next."""
 
 
 def no_verdict(detail: str) -> ContentVerdict:
@@ -53,7 +57,10 @@ def verdict_from_proto(result: scoring_pb2.ScoreResult) -> ContentVerdict:
 
 
 class GrpcScorer:
-    """Asks the scoring service; messages that come while calls are under way go together."""
+    """Asks the scoring service; messages that come while calls are under way go together.
+
+    Large and small ones have calls of their own.
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         """Speak over a channel, which the caller closes after `aclose`."""
@@ -62,12 +69,16 @@ class GrpcScorer:
         self._method = channel.unary_unary(
             METHOD, response_deserializer=scoring_pb2.ScoreResponse.FromString
         )
-        self._batcher = Batcher[bytes, scoring_pb2.ScoreResult](
+        self._small = self._batches(SMALL_IN_FLIGHT)
+        self._large = self._batches(LARGE_IN_FLIGHT)
+
+    def _batches(self, in_flight: int) -> Batcher[bytes, scoring_pb2.ScoreResult]:
+        return Batcher(
             self._send,
             max_items=MAX_ITEMS,
             max_bytes=MAX_BYTES,
             size_of=len,
-            max_in_flight=MAX_IN_FLIGHT,
+            max_in_flight=in_flight,
         )
 
     async def score(
@@ -80,13 +91,15 @@ class GrpcScorer:
         )
         try:
             whole = with_field(item, scoring_pb2.ScoreItem.RAW_FIELD_NUMBER, raw)
-            return verdict_from_proto(await self._batcher.ask(whole, timeout))
+            batcher = self._large if len(raw) > LARGE_BYTES else self._small
+            return verdict_from_proto(await batcher.ask(whole, timeout))
         except RpcFailed as error:
             return no_verdict(str(error))
 
     async def aclose(self) -> None:
         """Wait for what is under way."""
-        await self._batcher.aclose()
+        await self._small.aclose()
+        await self._large.aclose()
 
     async def _send(
         self, items: Sequence[bytes], seconds: float
