@@ -20,6 +20,11 @@ def links(text: str) -> list[str]:
         ("HTTPS://A.test", ["HTTPS://A.test"]),
         ("ftp://a.test/x and www.b.test/y", ["ftp://a.test/x", "www.b.test/y"]),
         ("WWW.b.test", ["WWW.b.test"]),
+        (
+            "Www.b.test, WWW.c.test and Mailto:a@b.test",
+            ["Www.b.test", "WWW.c.test", "Mailto:a@b.test"],
+        ),
+        ("è WWW.b.test MAILTO:a@b.test", ["WWW.b.test", "MAILTO:a@b.test"]),
         ("mail mailto:a@b.test please", ["mailto:a@b.test"]),
         ("<http://a.test>", ["http://a.test"]),
         ('"http://a.test"', ["http://a.test"]),

@@ -1,8 +1,11 @@
 """One part: its header's values, its content in octets and characters."""
 
+import base64
+
 import pytest
 
 from mailweir_mail import DefectKind, Part, Value, parse
+from mailweir_mail.filetype import detect
 
 
 def part(header: str, body: bytes = b"") -> Part:
@@ -117,6 +120,37 @@ def test_detected_type() -> None:
 )
 def test_defects(header: str, body: bytes, expected: list[DefectKind]) -> None:
     assert kinds(part(header, body)) == expected
+
+
+FILLER = bytes(range(256)) * 1200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"%PDF-1.7" + FILLER,
+        b"\0" * 500 + b"%PDF-1.7" + FILLER,
+        b"\x89PNG\r\n\x1a\n" + FILLER,
+        b"MZ" + FILLER,
+        b"plain text " * 30_000,
+        b"\0" * 32_769 + b"CD001" + FILLER,  # the farthest that anything is told by
+        b"PK\x03\x04" + FILLER + b"word/document.xml",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + FILLER + "Workbook".encode("utf-16-le"),
+        FILLER[1:],
+    ],
+)
+@pytest.mark.parametrize("junk", [b"", b" " * 70_000, b"!" * 70_000, b"===="])
+def test_the_head_of_a_long_body_tells_what_the_whole_does(content: bytes, junk: bytes) -> None:
+    body = junk + base64.encodebytes(content)
+    found = part("Content-Type: application/x\nContent-Transfer-Encoding: base64", body)
+    assert found.detected == detect(found.content) == detect(content)
+
+
+def test_a_long_body_is_not_decoded_to_tell_its_type() -> None:
+    body = base64.encodebytes(b"%PDF-1.7" + FILLER)
+    found = part("Content-Type: application/x\nContent-Transfer-Encoding: base64", body)
+    assert found.detected == "application/pdf"
+    assert "_decoded" not in found.__dict__
 
 
 def test_walking() -> None:

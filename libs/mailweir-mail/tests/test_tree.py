@@ -349,6 +349,17 @@ def test_a_body_without_an_empty_line_before_it() -> None:
     assert message.root.raw_body == b"This is the text\nof it\n\nand more"
 
 
+def test_line_ends_of_both_kinds_in_one_message() -> None:
+    crlf, lf = b"A: 1\r\n\r\none\r\n", b"B: 2\n\ntwo\n"
+    parts = [crlf, lf, lf, crlf, crlf, lf]
+    body = b"".join(b"--x\n" + one for one in parts) + b"--x--\n"
+    root = parse(b"Content-Type: multipart/mixed; boundary=x\n\n" + body).root
+    assert [child.raw_body.strip() for child in root.children] == [
+        b"one", b"two", b"two", b"one", b"one", b"two",
+    ]  # fmt: skip
+    assert [child.headers[0].name for child in root.children] == list("ABBAAB")
+
+
 def test_parts_are_bounded() -> None:
     raw = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 50 + b"--b--\n"
     message = parse(raw, ParseLimits(parts=10))

@@ -88,6 +88,8 @@ _MAGIC: Final = (
     (0, b"#!", "text/x-script"),
     (0, b"#@~^", "text/x-encoded-script"),
 )
+TELLING: Final = max(offset + len(magic) for offset, magic, _ in _MAGIC)
+"""Octets from the beginning that tell the type of everything but zip archives and OLE files."""
 # What in a zip archive's list of names tells that it is more than an archive.
 _ZIP_KINDS: Final = (
     (b"word/", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
@@ -139,6 +141,13 @@ def detect(content: bytes) -> str:
     if _PKCS7 in content[:32] and content.startswith(b"0"):
         return "application/pkcs7-mime"
     return "application/pdf" if b"%PDF-" in content[:_PDF_WINDOW] else ""
+
+
+def needs_whole(head: bytes) -> bool:
+    """Say whether more than the first octets is needed: what is in a container stands anywhere in it."""
+    return any(
+        kind in (_ZIP, _OLE) and head.startswith(magic, offset) for offset, magic, kind in _MAGIC
+    )
 
 
 def _refine(content: bytes, kind: str) -> str:

@@ -8,7 +8,7 @@ from .markup import Link, LinkPlace
 
 # The rare marks are sought, not each letter tried: a mail is long and its links are few.
 _SCHEMES: Final = ("https", "http", "ftp")
-_STARTS: Final = ("www.", "WWW.", "Www.", "mailto:", "MAILTO:", "Mailto:")
+_STARTS: Final = (("www.", "WWW.", "Www."), ("mailto:", "MAILTO:", "Mailto:"))
 _URL: Final = re.compile(r"[^\s<>\"'`{}|\\^\x00-\x1f\x7f]++")
 _LONGEST: Final = 4000
 _TRAILING: Final = ".,;:!?*_~'\""
@@ -33,8 +33,14 @@ def find_links(text: str, most: int) -> Iterator[Link]:
 
 def _starts(text: str, most: int) -> list[int]:
     starts = [at - len(name) for at in _find(text, "://", most) if (name := _scheme(text, at))]
-    for mark in _STARTS:
-        starts.extend(at for at in _find(text, mark, most) if not at or not text[at - 1].isalnum())
+    # Lower case is made at the speed of copying if the text is ASCII, and most texts have no mark at all.
+    lower = text.lower() if text.isascii() else ""
+    for spellings in _STARTS:
+        if lower and spellings[0] not in lower:
+            continue
+        for mark in spellings:
+            found = _find(text, mark, most)
+            starts.extend(at for at in found if not at or not text[at - 1].isalnum())
     starts.sort()
     return starts
 

@@ -200,10 +200,12 @@ class _Builder:
         if start >= len(self._raw):
             return len(self._raw), len(self._raw)
         before = start - 1
-        if self._blank_lf < before:
-            self._blank_lf = _find(self._raw, b"\n\n", before)
         if self._blank_crlf < before:
             self._blank_crlf = _find(self._raw, b"\n\r\n", before)
+        if self._blank_lf < before:
+            # No further than the other: most messages have no such line at all.
+            found = self._raw.find(b"\n\n", before, self._blank_crlf + 1)
+            self._blank_lf = found if found >= 0 else self._blank_crlf
         if self._blank_lf < self._blank_crlf:
             return self._blank_lf + 1, self._blank_lf + 2
         if self._blank_crlf < len(self._raw):
