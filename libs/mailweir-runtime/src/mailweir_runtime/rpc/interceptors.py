@@ -6,13 +6,15 @@ Metrics: `mailweir_<service>_rpc_requests_total{method,code}`, `..._rpc_seconds{
 """
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from contextvars import Token
+from types import TracebackType
 from typing import Any, Final
 
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from mailweir_core.clock import Clock
 from mailweir_runtime.bus.ports import BusError, BusFull
@@ -141,12 +143,14 @@ class _Guarded:
         return grpc.unary_unary_rpc_method_handler(self._unary, **how)
 
     async def _unary(self, request: Any, context: Context) -> Any:
-        async with self._guard(context):
+        async with _Call(self, context):
+            self._admit(context)
             return await self._handler.unary_unary(request, context)
 
     async def _stream(self, request: Any, context: Context) -> None:
         # Not a generator: one that is cancelled while gRPC sends would only end when it is collected.
-        async with self._guard(context):
+        async with _Call(self, context):
+            self._admit(context)
             answers = self._handler.unary_stream(request, context)
             if inspect.isawaitable(answers):  # a handler that writes to the context itself
                 await answers
@@ -155,28 +159,20 @@ class _Guarded:
                 async for answer in answers:
                     await context.write(answer)
 
-    @asynccontextmanager
-    async def _guard(self, context: Context) -> AsyncIterator[None]:
-        started = self._clock.monotonic()
-        code = "cancelled"
+    def begin(self) -> float:
+        """Count a call that runs; returns when it began."""
         self._running.inc()
-        try:
-            with bound_contextvars(rpc=self._method):
-                try:
-                    self._admit(context)
-                    yield
-                    code = "ok"
-                except grpc.aio.AbortError:
-                    code = RpcFailure.INTERNAL.value
-                    raise
-                except Exception as error:  # noqa: BLE001 - mapped, counted and logged
-                    refusal = self._refusal(error)
-                    code = refusal.kind.value
-                    await context.abort(CODE_OF[refusal.kind], refusal.detail)
-        finally:
-            self._running.dec()
-            self._requests[code].inc()
-            self._seconds.observe(self._clock.monotonic() - started)
+        return self._clock.monotonic()
+
+    def end(self, code: str, started: float) -> None:
+        """Count how a call ended."""
+        self._running.dec()
+        self._requests[code].inc()
+        self._seconds.observe(self._clock.monotonic() - started)
+
+    def context(self) -> Mapping[str, Token[Any]]:
+        """Put the method on every line that the call logs; returns what takes it off."""
+        return bind_contextvars(rpc=self._method)
 
     def _admit(self, context: Context) -> None:
         remaining = context.time_remaining()
@@ -185,7 +181,8 @@ class _Guarded:
         if remaining < self._floor:
             raise Refused(RpcFailure.DEADLINE, "too little time to begin")
 
-    def _refusal(self, error: Exception) -> Refused:
+    def refusal(self, error: Exception) -> Refused:
+        """Return what the caller is told of an exception; what it is not told is logged."""
         refusal = refusal_of(error)
         if refusal is None:
             _log.error("rpc_crashed", exc_info=error)
@@ -193,3 +190,32 @@ class _Guarded:
         if not isinstance(error, Refused):
             _log.warning("rpc_failed", code=refusal.kind, error=repr(error))
         return refusal
+
+
+class _Call:
+    """One call, from its beginning to its end. A class, since a generator would cost twice as much."""
+
+    __slots__ = ("_bound", "_context", "_guarded", "_started")
+
+    def __init__(self, guarded: _Guarded, context: Context) -> None:
+        self._guarded = guarded
+        self._context = context
+
+    async def __aenter__(self) -> None:
+        self._started = self._guarded.begin()
+        self._bound = self._guarded.context()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        code = "ok" if kind is None else "cancelled"
+        try:
+            if isinstance(error, grpc.aio.AbortError):
+                code = RpcFailure.INTERNAL.value
+            elif isinstance(error, Exception):
+                refusal = self._guarded.refusal(error)
+                code = refusal.kind.value
+                await self._context.abort(CODE_OF[refusal.kind], refusal.detail)
+        finally:
+            reset_contextvars(**self._bound)
+            self._guarded.end(code, self._started)
