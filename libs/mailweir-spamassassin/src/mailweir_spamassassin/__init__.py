@@ -1,0 +1,1 @@
+"""SpamAssassin's rule files, read as they are and run fast."""
