@@ -1,6 +1,6 @@
 """What the tests of the scoring service share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import pytest
@@ -12,13 +12,14 @@ from mailweir_policy import ScoringPolicy
 from mailweir_policy.policy import Policy
 from mailweir_runtime.config import PolicySnapshot
 from mailweir_scoring.adapters.workers import InlineWorkers
-from mailweir_scoring.engine import Engine, Tools
+from mailweir_scoring.engine import Engine, Tools, no_rules
 from mailweir_scoring.metrics import declare
 from mailweir_scoring.policy.facts import Facts, Hit
-from mailweir_scoring.policy.pipeline import Check, Stage, always, symbols_of
+from mailweir_scoring.policy.kit import Kit
+from mailweir_scoring.policy.pipeline import AnyStage, Check, Stage, always, symbols_of
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
 from mailweir_scoring.policy.verdict import Verdict
-from mailweir_scoring.ports import Workers
+from mailweir_scoring.ports import Answerer, Workers
 
 
 class Bench:
@@ -45,9 +46,11 @@ class Bench:
 
     def engine(
         self,
-        *stages: Stage,
+        *stages: AnyStage,
         workers: Workers | None = None,
         inline_bytes: int = 65_536,
+        answerers: Mapping[type, Answerer] | None = None,
+        policy_rules: Callable[[ScoringPolicy], Iterable[Rule]] = no_rules,
         **scores: float,
     ) -> Engine:
         """Return an engine; `scores` are those of symbols that are not worth 4 points."""
@@ -56,14 +59,16 @@ class Bench:
         rules = {s: Rule(s, scores.get(s, 4.0), s.lower(), f"about {s}") for s in symbols}
         return Engine(
             Tools(
-                rules=RuleSet(rules, "rules1"),
                 stages=stages,
                 workers=workers or InlineWorkers(),
                 clock=self.clock,
                 metrics=declare(self.registry),
                 inline_bytes=inline_bytes,
                 program="0.1.0",
-            )
+                answerers=answerers or {},
+                policy_rules=policy_rules,
+            ),
+            Kit(RuleSet(rules, "rules1")),
         )
 
     def sample(self, name: str, **labels: str) -> float | None:

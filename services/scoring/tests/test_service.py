@@ -106,7 +106,7 @@ async def test_a_result_tells_everything(world: World, item: Callable[..., pb.Sc
     limits = result.thresholds
     assert (limits.tag, limits.quarantine, limits.reject) == (6.0, 8.0, 15.0)
     assert result.config_version == "v.7"
-    assert result.rules_version == world.engine.tools.rules.version
+    assert result.rules_version == world.engine.kit.rules.version
     assert (result.subject, result.from_address) == ("Lunch", "ann@example.net")
     assert result.message_id == "<1@example.net>"
     assert result.model_version == ""

@@ -17,6 +17,7 @@ from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.engine import Engine, Tools
 from mailweir_scoring.metrics import declare
+from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.pipeline import symbols_of, unknown_names
 from mailweir_scoring.policy.ruleset import InvalidRulesError, RuleSet, read_rules
 from mailweir_scoring.policy.stages import STAGES
@@ -72,12 +73,12 @@ def build_engine(rt: Runtime, settings: Settings, rules: RuleSet, workers: Worke
     """Return the engine with its metrics on the runtime's registry."""
     return Engine(
         Tools(
-            rules=rules,
             stages=STAGES,
             workers=workers,
             clock=rt.clock,
             metrics=declare(rt.registry),
             inline_bytes=settings.inline_bytes,
             program=rt.version,
-        )
+        ),
+        Kit(rules),
     )

@@ -3,7 +3,7 @@
 from mailweir.common.v1 import common_pb2
 from mailweir.scoring.v1 import scoring_pb2
 from mailweir_policy import Thresholds
-from mailweir_runtime.convert import signal_to_proto, status_to_proto
+from mailweir_runtime.convert import lookup_to_proto, signal_to_proto, status_to_proto
 from mailweir_scoring.policy.judgement import Judgement, StageRun
 
 
@@ -26,6 +26,8 @@ def result_to_proto(judgement: Judgement) -> scoring_pb2.ScoreResult:
         message_id=summary.message_id,
         from_address=summary.from_address,
         detail=judgement.detail,
+        lookups=[lookup_to_proto(item) for item in judgement.lookups],
+        counterfactual=judgement.counterfactual,
     )
 
 

@@ -2,19 +2,20 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from mailweir_core.asking import Asking
 from mailweir_core.clock import Clock
-from mailweir_core.outcome import Outcome, Status
+from mailweir_core.outcome import Lookup, Outcome, Status
 from mailweir_core.record import Envelope
 from mailweir_mail import Message
-from mailweir_policy import Policy, StageFailure
+from mailweir_policy import Policy, ScoringPolicy, StageFailure
 from mailweir_runtime.config import PolicySnapshot
 from mailweir_scoring.metrics import Cause, Metrics
-from mailweir_scoring.policy.facts import Facts, Hit, Identity
+from mailweir_scoring.policy.facts import Facts, Found, Hit, Identity
 from mailweir_scoring.policy.judgement import (
     Course,
     Failure,
@@ -26,15 +27,23 @@ from mailweir_scoring.policy.judgement import (
     summary_of,
     unjudged,
 )
-from mailweir_scoring.policy.pipeline import PARSE, Stage, always
+from mailweir_scoring.policy.kit import Kit, with_rules
+from mailweir_scoring.policy.pipeline import PARSE, AnyStage, AskingStage, Stage, always
 from mailweir_scoring.policy.reading import read_message, texts_of
-from mailweir_scoring.policy.ruleset import RuleSet
+from mailweir_scoring.policy.ruleset import Rule, RuleSet
 from mailweir_scoring.policy.verdict import Verdict, judge
-from mailweir_scoring.ports import Workers
+from mailweir_scoring.ports import Answerer, Workers
 
 T = TypeVar("T")
 NO_TIME: Final = "no time left"
 DETAIL_CHARACTERS: Final = 200
+MOST_LOOKUPS: Final = 256
+"""Of one message, that are kept in its record."""
+
+
+def no_rules(_policy: ScoringPolicy) -> tuple[Rule, ...]:
+    """Make no rules from the policy."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +57,41 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What an engine works with. Messages over `inline_bytes` go to the workers."""
+    """What an engine works with. Messages over `inline_bytes` go to the workers.
 
-    rules: RuleSet
-    stages: tuple[Stage, ...]
+    `answerers` are by type of question; `policy_rules` makes rules for what the policy names (its lists).
+    """
+
+    stages: tuple[AnyStage, ...]
     workers: Workers
     clock: Clock
     metrics: Metrics
     inline_bytes: int
     program: str
+    answerers: Mapping[type, Answerer] = field(default_factory=dict)
+    policy_rules: Callable[[ScoringPolicy], Iterable[Rule]] = no_rules
+
+
+@dataclass(frozen=True, slots=True)
+class _InForce:
+    """What follows from a policy and a kit, made once for both."""
+
+    policy: Policy
+    kit: Kit
+    identity: Identity
+    rules: RuleSet
 
 
 class Engine:
     """The pipeline, ready to run."""
 
-    def __init__(self, tools: Tools) -> None:
-        """Close the metrics' label sets over stages and symbols."""
+    def __init__(self, tools: Tools, kit: Kit) -> None:
+        """Close the metrics' label sets over stages and the symbols of the own rules."""
         self.tools = tools
-        self._identity: tuple[Policy, Identity] | None = None
-        tools.metrics.prepare(closed_names(tools.stages), tools.rules.rules)
+        self.kit = kit
+        """Judged with from the next message on; whoever has a new one puts it here."""
+        self._known: _InForce | None = None
+        tools.metrics.prepare(closed_names(tools.stages), kit.rules.rules)
 
     async def judge(
         self, task: Task, current: PolicySnapshot, deadline: float = math.inf
@@ -76,14 +101,14 @@ class Engine:
         `deadline` is a time of the clock's `monotonic()`; the policy's own budget may end before it.
         """
         begun = self.tools.clock.monotonic()
-        policy = current.policy
+        policy, force = current.policy, self._in_force(current.policy)
         deadline = min(deadline, begun + policy.scoring.budget_seconds)
-        walk = _Walk(self.tools, task, policy, self._identity_of(policy), deadline)
+        walk = _Walk(self.tools, task, force, deadline)
         summary = await walk.go()
-        course = Course(tuple(walk.hits), tuple(walk.runs), tuple(walk.failures))
+        course = walk.course()
         judgement = conclude(
             course,
-            self.tools.rules,
+            force.rules,
             policy.scoring,
             self.versions(current),
             summary,
@@ -100,18 +125,27 @@ class Engine:
 
     def versions(self, current: PolicySnapshot) -> Versions:
         """Return what would judge now."""
-        return Versions(current.version, self.tools.rules.version, self.tools.program)
+        model = self.kit.model
+        return Versions(
+            current.version,
+            self.kit.rules.version,
+            self.tools.program,
+            model.version if model is not None else "",
+        )
 
     def _count(self, judgement: Judgement, size: int, seconds: float) -> None:
         self.tools.metrics.count(judgement, size, seconds)
         self.tools.metrics.abandoned.set(self.tools.workers.abandoned)
 
-    def _identity_of(self, policy: Policy) -> Identity:
+    def _in_force(self, policy: Policy) -> _InForce:
         # A policy may have thousands of domains and stays the same for most of a process's life.
-        if self._identity is None or self._identity[0] is not policy:
+        known = self._known
+        if known is None or known.policy is not policy or known.kit is not self.kit:
             domains = frozenset(d.name for d in policy.relay.domains)
-            self._identity = (policy, Identity(policy.identity.hostname.lower(), domains))
-        return self._identity[1]
+            identity = Identity(policy.identity.hostname.lower(), domains)
+            rules = with_rules(self.kit.rules, self.tools.policy_rules(policy.scoring))
+            self._known = known = _InForce(policy, self.kit, identity, rules)
+        return known
 
 
 @dataclass(slots=True)
@@ -120,18 +154,20 @@ class _Walk:
 
     tools: Tools
     task: Task
-    policy: Policy
-    identity: Identity
+    force: _InForce
     deadline: float
     hits: list[Hit] = field(default_factory=list)
     runs: list[StageRun] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    lookups: list[Lookup] = field(default_factory=list)
+    silenced: frozenset[str] = frozenset()
+    facts: Facts | None = None
     _verdict: tuple[int, Verdict] | None = None
     """On so many hits; they only ever grow in number."""
 
     async def go(self) -> Summary:
         """Run every stage that is due; what came of it is in the lists."""
-        policy = self.policy
+        policy = self.force.policy
         due = any(policy.scoring.stage(s.name).enabled for s in self.tools.stages)
         parse = partial(
             read_message,
@@ -145,15 +181,25 @@ class _Walk:
             for stage in self.tools.stages:
                 self._skip(stage.name, "the message was not parsed")
             return Summary()
-        facts = self._facts(message) if due else None
+        self.facts = self._facts(message) if due else None
         for stage in self.tools.stages:
-            await self._stage(stage, facts)
+            await self._stage(stage)
         return summary_of(message)
+
+    def course(self) -> Course:
+        """Return how it went."""
+        return Course(
+            tuple(self.hits),
+            tuple(self.runs),
+            tuple(self.failures),
+            self.silenced,
+            tuple(self.lookups[:MOST_LOOKUPS]),
+        )
 
     def verdict(self) -> Verdict:
         """Return the verdict on what was found so far."""
         if self._verdict is None or self._verdict[0] != len(self.hits):
-            found = judge(self.hits, self.tools.rules, self.policy.scoring)
+            found = judge(self.hits, self.force.rules, self.force.policy.scoring, self.silenced)
             self._verdict = (len(self.hits), found)
         return self._verdict[1]
 
@@ -161,22 +207,36 @@ class _Walk:
         envelope = self.task.envelope
         return Facts(
             message=message,
-            texts=texts_of(message, self.policy.scoring.scan_bytes),
+            texts=texts_of(message, self.force.policy.scoring.scan_bytes),
             now=envelope.received_at if envelope else self.tools.clock.now(),
             envelope=envelope,
             outcomes=self.task.outcomes,
-            identity=self.identity,
+            identity=self.force.identity,
+            policy=self.force.policy.scoring,
+            kit=self.force.kit,
         )
 
-    async def _stage(self, stage: Stage, facts: Facts | None) -> None:
-        if facts is None or not self.policy.scoring.stage(stage.name).enabled:
+    async def _stage(self, stage: AnyStage) -> None:
+        facts = self.facts
+        if facts is None or not self.force.policy.scoring.stage(stage.name).enabled:
             self._skip(stage.name, "switched off")
         elif spared := self._spared(stage):
             self._skip(stage.name, spared)
-        else:
+        elif isinstance(stage, Stage):
             self.hits += await self._timed(stage.name, partial(stage.run, facts)) or ()
+        elif isinstance(stage, AskingStage):
+            self._take(await self._asked(stage, facts))
+        else:
+            weigh = partial(stage.weigh, facts, tuple(self.hits))
+            self._take(await self._timed(stage.name, weigh))
 
-    def _spared(self, stage: Stage) -> str:
+    def _take(self, found: Found | None) -> None:
+        if found is not None:
+            self.hits += found.hits
+            self.facts = found.facts or self.facts
+            self.silenced |= found.silenced
+
+    def _spared(self, stage: AnyStage) -> str:
         if stage.spared is always:
             return ""
         return stage.spared(self.verdict())
@@ -185,12 +245,49 @@ class _Walk:
         self.runs.append(StageRun(name, Status.SKIPPED, 0.0, detail))
 
     async def _timed(self, name: str, work: Callable[[], T]) -> T | None:
-        """Run a stage's work in its budget; None where it gave nothing, which is noted and counted.
+        """Run a stage's pure work in its budget; None where it gave nothing, which is noted and counted."""
+        return await self._within(name, partial(self._run, work))
+
+    async def _asked(self, stage: AskingStage, facts: Facts) -> Found | None:
+        """Drive a stage that asks the outside; None where it gave nothing."""
+        return await self._within(stage.name, partial(self._drive, stage.ask(facts)))
+
+    async def _drive(self, asking: Asking[Found], budget: float) -> Found:
+        """Send the answers in until the stage is through.
+
+        The first steps of most stages ask nothing: then no answerer is woken and nothing is waited for.
+        """
+        ends = self.tools.clock.monotonic() + budget
+        answers: tuple[Any, ...] | None = None
+        while True:
+            step = partial(_step, asking, answers)
+            done, result = await self._run(step, ends - self.tools.clock.monotonic())
+            if done:
+                found: Found = result
+                return found
+            answers = await self._answers(result, ends)
+
+    async def _answers(self, questions: tuple[Any, ...], ends: float) -> tuple[Any, ...]:
+        if not questions:
+            return ()
+        answerer, clock = self.tools.answerers[type(questions[0])], self.tools.clock
+        begun = clock.monotonic()
+        async with asyncio.timeout(max(0.0, ends - begun)):
+            answers = await answerer.answer(questions, ends - begun)
+        seconds = clock.monotonic() - begun
+        for question, answer in zip(questions, answers, strict=True):
+            lookup = answerer.describe(question, answer)
+            if lookup is not None and len(self.lookups) < MOST_LOOKUPS:
+                self.lookups.append(replace(lookup, seconds=lookup.seconds or seconds))
+        return answers
+
+    async def _within(self, name: str, work: Callable[[float], Awaitable[T]]) -> T | None:
+        """Run a stage's work, given its budget in seconds; None where it gave nothing.
 
         What comes after the budget is dropped also where it came: a verdict must not depend on whether a
         stage ran on the loop, which cannot be cut short, or in a thread, which is not waited for.
         """
-        clock, own = self.tools.clock, self.policy.scoring.stage(name).budget_seconds
+        clock, own = self.tools.clock, self.force.policy.scoring.stage(name).budget_seconds
         begun = clock.monotonic()
         budget = min(own, self.deadline - begun)
         late = Cause.DEADLINE if budget < own else Cause.OVERRUN
@@ -200,7 +297,7 @@ class _Walk:
         detail, cause = f"over {budget:.3g} s", late
         result: T | None = None
         try:
-            result = await self._run(work, budget)
+            result = await work(budget)
             over = clock.monotonic() - begun > budget
         except TimeoutError:
             over = True
@@ -212,7 +309,11 @@ class _Walk:
             self._failed(StageRun(name, Status.TEMPERROR, seconds, detail), cause)
             return None
         self.tools.metrics.by_stage[name].observe(seconds)
-        found = isinstance(result, tuple) and len(result) > 0
+        found = (
+            len(result.hits) > 0
+            if isinstance(result, Found)
+            else isinstance(result, tuple) and len(result) > 0
+        )
         self.runs.append(StageRun(name, Status.HIT if found else Status.OK, seconds))
         return result
 
@@ -224,7 +325,7 @@ class _Walk:
 
     def _failed(self, run: StageRun, cause: Cause) -> None:
         """Note a failure; past the whole verdict's deadline 451 follows, whatever the stage's policy."""
-        own = self.policy.scoring.stage(run.stage).on_failure
+        own = self.force.policy.scoring.stage(run.stage).on_failure
         follows = StageFailure.TEMPFAIL if cause is Cause.DEADLINE else own
         self.tools.metrics.stage_failures.labels(run.stage, cause).inc()
         self.tools.metrics.by_stage[run.stage].observe(run.seconds)
@@ -232,6 +333,14 @@ class _Walk:
         self.runs.append(run)
 
 
-def closed_names(stages: Sequence[Stage]) -> tuple[str, ...]:
+def _step(asking: Asking[Found], answers: tuple[Any, ...] | None) -> tuple[bool, Any]:
+    """Return (False, questions) or (True, result): StopIteration cannot pass through a coroutine."""
+    try:
+        return False, next(asking) if answers is None else asking.send(answers)
+    except StopIteration as end:
+        return True, end.value
+
+
+def closed_names(stages: Sequence[AnyStage]) -> tuple[str, ...]:
     """Return the names of all stages, the parser's first."""
     return (PARSE, *(s.name for s in stages))

@@ -29,6 +29,10 @@ SECONDS_BUCKETS: Final = (
 BYTES_BUCKETS: Final = (1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 26_214_400)
 
 
+OTHER: Final = "other"
+"""Label of the symbols that come from a rule directory or the policy."""
+
+
 class Cause(StrEnum):
     """Why a stage gave nothing."""
 
@@ -58,13 +62,18 @@ class Metrics:
     """Of `stage_seconds`."""
     by_signal: dict[str, Counter] = field(default_factory=dict)
 
+    @property
+    def other_signal(self) -> Counter:
+        """Return the series of all symbols that are not our own: their number has no bound of ours."""
+        return self.by_signal[OTHER]
+
     def prepare(self, stages: Iterable[str], symbols: Iterable[str]) -> None:
         """Close the label sets: every series is there, at zero, from the start."""
         for stage in stages:
             self.by_stage[stage] = self.stage_seconds.labels(stage)
             for cause in Cause:
                 self.stage_failures.labels(stage, cause)
-        for symbol in symbols:
+        for symbol in (*symbols, OTHER):
             self.by_signal[symbol] = self.signals.labels(symbol)
 
     def count(self, judgement: Judgement, size: int, seconds: float) -> None:
@@ -75,7 +84,7 @@ class Metrics:
         self.size.observe(size)
         self.seconds.observe(seconds)
         for signal in verdict.signals:
-            self.by_signal[signal.name].inc()
+            (self.by_signal.get(signal.name) or self.other_signal).inc()
 
 
 def declare(registry: CollectorRegistry) -> Metrics:
@@ -120,7 +129,7 @@ def declare(registry: CollectorRegistry) -> Metrics:
         ),
         signals=Counter(
             "mailweir_scoring_signal_hits",
-            "Signals found, by symbol.",
+            "Signals found, by symbol; `other` for those of rule directories and of the policy.",
             ["signal"],
             registry=registry,
         ),

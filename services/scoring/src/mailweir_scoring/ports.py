@@ -1,8 +1,9 @@
 """What the scoring service needs from outside; the policy comes by `mailweir_runtime.config.HasPolicy`."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from mailweir_core.outcome import Lookup
 from mailweir_scoring.policy.ruleset import RuleFile
 
 T = TypeVar("T")
@@ -18,6 +19,18 @@ class RuleSource(Protocol):
 
 class RulesUnreadable(Exception):
     """Raised when rule files cannot be read; the text names the file."""
+
+
+class Answerer(Protocol):
+    """Where the answers to one type of question come from (`mailweir_core.asking`)."""
+
+    async def answer(self, questions: tuple[Any, ...], seconds: float) -> tuple[Any, ...]:
+        """Return an answer for each question, in order, within about that time; a failure is an answer."""
+        ...
+
+    def describe(self, question: Any, answer: Any) -> Lookup | None:
+        """Return what the record keeps of a question and its answer; None for what is no look-up."""
+        ...
 
 
 class Workers(Protocol):

@@ -69,6 +69,8 @@ def detail(found: quarantine_pb2.GetResponse) -> MessageDetail:
         checks=tuple(_check(outcome) for outcome in judged.checks),
         stages=tuple(_stage(stage) for stage in verdict.stages),
         signals=_signals(verdict.signals),
+        counterfactual=tuple(verdict.counterfactual),
+        lookups=_lookups(verdict.lookups),
         thresholds=_thresholds(verdict),
         versions=VersionsShape(
             program=judged.version,
@@ -140,10 +142,14 @@ def _check(outcome: common_pb2.Outcome) -> CheckShape:
         detail=outcome.detail,
         ms=_ms(outcome.seconds),
         signals=_signals(outcome.signals),
-        lookups=tuple(
-            LookupShape(kind=x.kind, question=x.question, answer=x.answer, ms=_ms(x.seconds))
-            for x in outcome.lookups
-        ),
+        lookups=_lookups(outcome.lookups),
+    )
+
+
+def _lookups(lookups: Iterable[common_pb2.Lookup]) -> tuple[LookupShape, ...]:
+    return tuple(
+        LookupShape(kind=x.kind, question=x.question, answer=x.answer, ms=_ms(x.seconds))
+        for x in lookups
     )
 
 

@@ -157,6 +157,10 @@ class MessageDetail(MessageItem):
     stages: tuple[StageShape, ...]
     signals: tuple[SignalShape, ...]
     """Everything that was found in the content, heaviest first."""
+    counterfactual: tuple[str, ...]
+    """The fewest signals without which the thresholds would have given another action, strongest first."""
+    lookups: tuple[LookupShape, ...]
+    """What judging the content asked of the outside."""
     thresholds: ThresholdsShape | None
     versions: VersionsShape
     skipped: tuple[str, ...]

@@ -23,6 +23,7 @@ from mailweir_scoring.cli.inputs import MAX_BYTES, Source, Unreadable
 from mailweir_scoring.engine import Engine, Task, Tools
 from mailweir_scoring.metrics import declare
 from mailweir_scoring.policy.judgement import Judgement
+from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.pipeline import symbols_of
 from mailweir_scoring.policy.ruleset import read_rules
 from mailweir_scoring.policy.stages import STAGES
@@ -68,14 +69,14 @@ class Scorer:
         self._current = current
         self._engine = Engine(
             Tools(
-                rules=read_rules(DirectoryRules.shipped().read(), symbols_of(STAGES)),
                 stages=STAGES,
                 workers=InlineWorkers(),
                 clock=CpuClock(),
                 metrics=declare(CollectorRegistry()),
                 inline_bytes=MAX_BYTES,
                 program=package_version("mailweir-scoring"),
-            )
+            ),
+            Kit(read_rules(DirectoryRules.shipped().read(), symbols_of(STAGES))),
         )
 
     def score(self, items: Iterable[Source | Unreadable]) -> Iterator[Result]:

@@ -1,10 +1,17 @@
 """What a message is judged by: one immutable record, and the shape of what is found in it."""
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 from mailweir_core.outcome import Outcome
 from mailweir_core.record import Envelope
 from mailweir_mail import Message, Part
+from mailweir_policy import ScoringPolicy
+from mailweir_scoring.policy.kit import Kit
+from mailweir_scoring.policy.ruleset import RuleSet
+
+_DEFAULT_POLICY: Final = ScoringPolicy()
+_EMPTY_KIT: Final = Kit(RuleSet({}, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,8 @@ class Facts:
 
     `envelope` is None for a message from a file: then no session is known, no Received header of ours is
     on top, and `now` (seconds since the epoch) says nothing about when the message was sent. `texts` are
-    the text parts that a client shows, as many as are scanned (`reading.texts_of`).
+    the text parts that a client shows, as many as are scanned (`reading.texts_of`). `auth` is what the stage
+    `auth` found out, for all stages after it; None where it did not run.
     """
 
     message: Message
@@ -30,6 +38,9 @@ class Facts:
     envelope: Envelope | None = None
     outcomes: tuple[Outcome, ...] = ()
     identity: Identity = Identity()
+    policy: ScoringPolicy = _DEFAULT_POLICY
+    kit: Kit = _EMPTY_KIT
+    auth: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +50,16 @@ class Hit:
     symbol: str
     evidence: str = ""
     weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a stage comes back with.
+
+    `facts` are the facts for later stages where it found some out; `silenced` are symbols that count nothing
+    any more because one of the hits stands for them.
+    """
+
+    hits: tuple[Hit, ...] = ()
+    facts: Facts | None = None
+    silenced: frozenset[str] = frozenset()

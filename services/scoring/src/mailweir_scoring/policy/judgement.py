@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mailweir_core.decision import Action
-from mailweir_core.outcome import Status
+from mailweir_core.outcome import Lookup, Status
 from mailweir_core.reasons import Reason
 from mailweir_mail import Message
 from mailweir_policy import ScoringPolicy, StageFailure, Thresholds
+from mailweir_scoring.policy.counterfactual import counterfactual
 from mailweir_scoring.policy.facts import Hit
 from mailweir_scoring.policy.headers import Field, spam_headers
 from mailweir_scoring.policy.ruleset import RuleSet
@@ -63,11 +64,16 @@ class Course:
     hits: tuple[Hit, ...] = ()
     runs: tuple[StageRun, ...] = ()
     failures: tuple[Failure, ...] = ()
+    silenced: frozenset[str] = frozenset()
+    lookups: tuple[Lookup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A message's verdict with its explanation. `status` is TEMPERROR where there is none to rely on."""
+    """A message's verdict with its explanation. `status` is TEMPERROR where there is none to rely on.
+
+    `counterfactual` names the fewest signals without which the thresholds would give another action.
+    """
 
     status: Status
     verdict: Verdict
@@ -77,6 +83,8 @@ class Judgement:
     versions: Versions
     summary: Summary = Summary()
     detail: str = ""
+    lookups: tuple[Lookup, ...] = ()
+    counterfactual: tuple[str, ...] = ()
 
 
 def conclude(
@@ -93,7 +101,8 @@ def conclude(
     Whoever has the verdict on these hits already gives it.
     """
     if verdict is None:
-        verdict = judge(course.hits, rules, policy)
+        verdict = judge(course.hits, rules, policy, course.silenced)
+    hangs_on = counterfactual(verdict, policy)
     status, verdict, detail = _after_failures(verdict, course.failures)
     skipped = [r.stage for r in course.runs if r.status in (Status.SKIPPED, Status.TEMPERROR)]
     fields = spam_headers(
@@ -112,6 +121,8 @@ def conclude(
         versions=versions,
         summary=summary,
         detail=detail,
+        lookups=course.lookups,
+        counterfactual=hangs_on,
     )
 
 

@@ -1,16 +1,19 @@
 """The pipeline as data: which stage looks for what, in which order, and when one is not needed.
 
 A check is a pure function from facts to hits that names the symbols it can report. A stage is a list of
-checks with one budget and one policy for its failure. The engine runs them; nothing here does.
+checks with one budget and one policy for its failure. A stage that needs answers from outside is a generator
+of questions (`mailweir_core.asking`); one that weighs what the others found comes after them. The engine runs
+them; nothing here does.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mailweir_core.asking import Asking
 from mailweir_core.decision import Action
 from mailweir_policy import ScoringPolicy
-from mailweir_scoring.policy.facts import Facts, Hit
+from mailweir_scoring.policy.facts import Facts, Found, Hit
 from mailweir_scoring.policy.ruleset import RuleSet
 from mailweir_scoring.policy.verdict import Verdict
 
@@ -64,8 +67,35 @@ class Stage:
         return tuple(hit for check in self.checks for hit in check.run(facts))
 
 
+@dataclass(frozen=True, slots=True)
+class AskingStage:
+    """A stage that asks the outside: `ask` yields questions, all of one type at a time, and is sent answers.
+
+    `symbols` are those that it reports whatever the policy says; symbols made from the policy or from a rule
+    directory have their rules from there.
+    """
+
+    name: str
+    symbols: frozenset[str]
+    ask: Callable[[Facts], Asking[Found]]
+    spared: Callable[[Verdict], str] = always
+
+
+@dataclass(frozen=True, slots=True)
+class WeighingStage:
+    """A stage over what the stages before it found."""
+
+    name: str
+    symbols: frozenset[str]
+    weigh: Callable[[Facts, Sequence[Hit]], Found]
+    spared: Callable[[Verdict], str] = always
+
+
+AnyStage = Stage | AskingStage | WeighingStage
+
+
 def unknown_names(
-    policy: ScoringPolicy, stages: Sequence[Stage], rules: RuleSet
+    policy: ScoringPolicy, stages: Sequence[AnyStage], rules: RuleSet
 ) -> tuple[str, ...]:
     """Return what a policy names and nothing here has: stages, groups and signals, misspelt or of old."""
     return (
@@ -75,6 +105,6 @@ def unknown_names(
     )
 
 
-def symbols_of(stages: Sequence[Stage]) -> frozenset[str]:
+def symbols_of(stages: Sequence[AnyStage]) -> frozenset[str]:
     """Return every symbol that the stages can report."""
     return frozenset().union(*(s.symbols for s in stages))

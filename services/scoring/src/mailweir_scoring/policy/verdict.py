@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,19 +44,32 @@ class Verdict:
     groups: tuple[GroupSum, ...] = ()
 
 
-def judge(hits: Sequence[Hit], rules: RuleSet, policy: ScoringPolicy) -> Verdict:
+def judge(
+    hits: Sequence[Hit],
+    rules: RuleSet,
+    policy: ScoringPolicy,
+    silenced: AbstractSet[str] = frozenset(),
+) -> Verdict:
     """Return the verdict; the order of the hits makes no difference to it.
 
-    A hit whose symbol has no rule raises KeyError: rules are checked against the checks at start.
+    `silenced` symbols are listed and count nothing. A hit whose symbol has no rule raises KeyError: rules are
+    checked against the checks at start.
     """
-    signals = _signals(hits, rules, policy.signal_scores)
+    signals = _signals(hits, rules, policy.signal_scores, silenced)
     groups = _group_sums(signals, policy.group_caps)
-    score = round(math.fsum(g.counted for g in groups), SCORE_DIGITS) + 0.0  # no -0.0
+    score = rounded(math.fsum(g.counted for g in groups))
     action = policy.thresholds.action(score)
     return Verdict(score, action, _reason(action, signals, rules.rules), signals, groups)
 
 
-def _signals(hits: Sequence[Hit], rules: RuleSet, own: Mapping[str, float]) -> tuple[Signal, ...]:
+def rounded(score: float) -> float:
+    """Return a score as it is compared and shown; never -0.0."""
+    return round(score, SCORE_DIGITS) + 0.0
+
+
+def _signals(
+    hits: Sequence[Hit], rules: RuleSet, own: Mapping[str, float], silenced: AbstractSet[str]
+) -> tuple[Signal, ...]:
     strongest: dict[str, Hit] = {}
     for hit in hits:
         known = strongest.get(hit.symbol)
@@ -68,7 +81,7 @@ def _signals(hits: Sequence[Hit], rules: RuleSet, own: Mapping[str, float]) -> t
             continue
         rule = rules.rules[symbol]
         base = own.get(symbol, rule.score)
-        score = round(base * hit.weight, SCORE_DIGITS) + 0.0
+        score = 0.0 if symbol in silenced else rounded(base * hit.weight)
         found.append(Signal(symbol, score, rule.group, rule.description, clean(hit.evidence)))
     return tuple(sorted(found, key=lambda s: (-s.score, s.name)))
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mailweir.common.v1 import common_pb2 as mailweir_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!mailweir/scoring/v1/scoring.proto\x12\x13mailweir.scoring.v1\x1a\x1fmailweir/common/v1/common.proto\"=\n\x0cScoreRequest\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.mailweir.scoring.v1.ScoreItem\"w\n\tScoreItem\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.mailweir.common.v1.Envelope\x12\x0b\n\x03raw\x18\x02 \x01(\x0c\x12-\n\x08outcomes\x18\x03 \x03(\x0b\x32\x1b.mailweir.common.v1.Outcome\"B\n\rScoreResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .mailweir.scoring.v1.ScoreResult\"\xbf\x03\n\x0bScoreResult\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.mailweir.common.v1.Status\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12+\n\x07signals\x18\x05 \x03(\x0b\x32\x1a.mailweir.common.v1.Signal\x12\x30\n\x06stages\x18\x06 \x03(\x0b\x32 .mailweir.scoring.v1.StageReport\x12\x30\n\x07headers\x18\x07 \x03(\x0b\x32\x1f.mailweir.common.v1.HeaderField\x12\x33\n\nthresholds\x18\x08 \x01(\x0b\x32\x1f.mailweir.scoring.v1.Thresholds\x12\x16\n\x0e\x63onfig_version\x18\t \x01(\t\x12\x15\n\rrules_version\x18\n \x01(\t\x12\x15\n\rmodel_version\x18\x0b \x01(\t\x12\x0f\n\x07subject\x18\x0c \x01(\t\x12\x12\n\nmessage_id\x18\r \x01(\t\x12\x14\n\x0c\x66rom_address\x18\x0e \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x0f \x01(\t\"i\n\x0bStageReport\x12\r\n\x05stage\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.mailweir.common.v1.Status\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"n\n\nThresholds\x12\x10\n\x03tag\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nquarantine\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06reject\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_quarantineB\t\n\x07_reject2`\n\x0eScoringService\x12N\n\x05Score\x12!.mailweir.scoring.v1.ScoreRequest\x1a\".mailweir.scoring.v1.ScoreResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!mailweir/scoring/v1/scoring.proto\x12\x13mailweir.scoring.v1\x1a\x1fmailweir/common/v1/common.proto\"=\n\x0cScoreRequest\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.mailweir.scoring.v1.ScoreItem\"w\n\tScoreItem\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.mailweir.common.v1.Envelope\x12\x0b\n\x03raw\x18\x02 \x01(\x0c\x12-\n\x08outcomes\x18\x03 \x03(\x0b\x32\x1b.mailweir.common.v1.Outcome\"B\n\rScoreResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .mailweir.scoring.v1.ScoreResult\"\x84\x04\n\x0bScoreResult\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.mailweir.common.v1.Status\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12+\n\x07signals\x18\x05 \x03(\x0b\x32\x1a.mailweir.common.v1.Signal\x12\x30\n\x06stages\x18\x06 \x03(\x0b\x32 .mailweir.scoring.v1.StageReport\x12\x30\n\x07headers\x18\x07 \x03(\x0b\x32\x1f.mailweir.common.v1.HeaderField\x12\x33\n\nthresholds\x18\x08 \x01(\x0b\x32\x1f.mailweir.scoring.v1.Thresholds\x12\x16\n\x0e\x63onfig_version\x18\t \x01(\t\x12\x15\n\rrules_version\x18\n \x01(\t\x12\x15\n\rmodel_version\x18\x0b \x01(\t\x12\x0f\n\x07subject\x18\x0c \x01(\t\x12\x12\n\nmessage_id\x18\r \x01(\t\x12\x14\n\x0c\x66rom_address\x18\x0e \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x0f \x01(\t\x12+\n\x07lookups\x18\x10 \x03(\x0b\x32\x1a.mailweir.common.v1.Lookup\x12\x16\n\x0e\x63ounterfactual\x18\x11 \x03(\t\"i\n\x0bStageReport\x12\r\n\x05stage\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.mailweir.common.v1.Status\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"n\n\nThresholds\x12\x10\n\x03tag\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nquarantine\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06reject\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_quarantineB\t\n\x07_reject2`\n\x0eScoringService\x12N\n\x05Score\x12!.mailweir.scoring.v1.ScoreRequest\x1a\".mailweir.scoring.v1.ScoreResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,11 +39,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORERESPONSE']._serialized_start=275
   _globals['_SCORERESPONSE']._serialized_end=341
   _globals['_SCORERESULT']._serialized_start=344
-  _globals['_SCORERESULT']._serialized_end=791
-  _globals['_STAGEREPORT']._serialized_start=793
-  _globals['_STAGEREPORT']._serialized_end=898
-  _globals['_THRESHOLDS']._serialized_start=900
-  _globals['_THRESHOLDS']._serialized_end=1010
-  _globals['_SCORINGSERVICE']._serialized_start=1012
-  _globals['_SCORINGSERVICE']._serialized_end=1108
+  _globals['_SCORERESULT']._serialized_end=860
+  _globals['_STAGEREPORT']._serialized_start=862
+  _globals['_STAGEREPORT']._serialized_end=967
+  _globals['_THRESHOLDS']._serialized_start=969
+  _globals['_THRESHOLDS']._serialized_end=1079
+  _globals['_SCORINGSERVICE']._serialized_start=1081
+  _globals['_SCORINGSERVICE']._serialized_end=1177
 # @@protoc_insertion_point(module_scope)

@@ -122,6 +122,8 @@ class ScoreResult(_message.Message):
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     FROM_ADDRESS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    LOOKUPS_FIELD_NUMBER: _builtins.int
+    COUNTERFACTUAL_FIELD_NUMBER: _builtins.int
     status: _common_pb2.Status.ValueType
     """OK or HIT; TEMPERROR where no verdict could be reached."""
     score: _builtins.float
@@ -160,6 +162,14 @@ class ScoreResult(_message.Message):
     def thresholds(self) -> Global___Thresholds:
         """The thresholds in force."""
 
+    @_builtins.property
+    def lookups(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Lookup]:
+        """What was asked of the outside, in order."""
+
+    @_builtins.property
+    def counterfactual(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fewest signals without which the thresholds would give another action, strongest first."""
+
     def __init__(
         self,
         *,
@@ -178,10 +188,12 @@ class ScoreResult(_message.Message):
         message_id: _builtins.str = ...,
         from_address: _builtins.str = ...,
         detail: _builtins.str = ...,
+        lookups: _abc.Iterable[_common_pb2.Lookup] | None = ...,
+        counterfactual: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["thresholds", b"thresholds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "config_version", b"config_version", "detail", b"detail", "from_address", b"from_address", "headers", b"headers", "message_id", b"message_id", "model_version", b"model_version", "reason", b"reason", "rules_version", b"rules_version", "score", b"score", "signals", b"signals", "stages", b"stages", "status", b"status", "subject", b"subject", "thresholds", b"thresholds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "config_version", b"config_version", "counterfactual", b"counterfactual", "detail", b"detail", "from_address", b"from_address", "headers", b"headers", "lookups", b"lookups", "message_id", b"message_id", "model_version", b"model_version", "reason", b"reason", "rules_version", b"rules_version", "score", b"score", "signals", b"signals", "stages", b"stages", "status", b"status", "subject", b"subject", "thresholds", b"thresholds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,23 @@
+"""The hot data that messages are judged with: immutable, and swapped as a whole between two messages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mailweir_scoring.policy.ruleset import Rule, RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """Rules, model, SpamAssassin's rules, known campaigns; None: there is none, its stage finds nothing."""
+
+    rules: RuleSet
+    model: Any = None
+    spamassassin: Any = None
+    fuzzy: Any = None
+
+
+def with_rules(rules: RuleSet, more: Iterable[Rule]) -> RuleSet:
+    """Return the rule set with more rules; a symbol that is there already keeps its rule."""
+    added = {rule.symbol: rule for rule in more}
+    return RuleSet({**added, **rules.rules}, rules.version) if added else rules
