@@ -1,0 +1,1 @@
+"""A message as SpamAssassin's rules see it."""
