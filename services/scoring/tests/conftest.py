@@ -12,7 +12,7 @@ from mailweir_policy import ScoringPolicy
 from mailweir_policy.policy import Policy
 from mailweir_runtime.config import PolicySnapshot
 from mailweir_scoring.adapters.workers import InlineWorkers
-from mailweir_scoring.engine import Engine, Tools, no_rules
+from mailweir_scoring.engine import Engine
 from mailweir_scoring.metrics import declare
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.kit import Kit
@@ -20,6 +20,7 @@ from mailweir_scoring.policy.pipeline import AnyStage, Check, Stage, always, sym
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
 from mailweir_scoring.policy.verdict import Verdict
 from mailweir_scoring.ports import Answerer, Workers
+from mailweir_scoring.walk import Tools, no_rules
 
 
 class Bench:

@@ -10,11 +10,11 @@ import pytest
 from mailweir_core.asking import Asking
 from mailweir_core.outcome import Lookup, Status
 from mailweir_scoring.adapters.workers import ThreadWorkers
-from mailweir_scoring.engine import MOST_LOOKUPS, Task
 from mailweir_scoring.policy.facts import Facts, Found, Hit
 from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.policy.pipeline import AskingStage, Check, Stage, WeighingStage
 from mailweir_scoring.policy.ruleset import Rule
+from mailweir_scoring.walk import MOST_LOOKUPS, Task
 
 Bench = Any  # tests/conftest.py; test modules cannot import it
 Snapshot = Callable[..., Any]

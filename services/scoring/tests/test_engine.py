@@ -10,9 +10,9 @@ from mailweir_core.decision import Action
 from mailweir_core.outcome import Status
 from mailweir_core.reasons import Reason
 from mailweir_scoring.adapters.workers import ThreadWorkers
-from mailweir_scoring.engine import Task
 from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.policy.pipeline import unless_decided
+from mailweir_scoring.walk import Task
 
 Bench = Any  # tests/conftest.py; test modules cannot import it
 Snapshot = Callable[..., Any]

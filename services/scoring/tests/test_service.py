@@ -18,10 +18,11 @@ from mailweir_runtime.rpc import RpcFailed, RpcFailure, call, open_channel, serv
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.app import build_engine, load_rules, warn_of_unknown_names
-from mailweir_scoring.engine import Engine, Task
+from mailweir_scoring.engine import Engine
 from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.service import ScoringService
 from mailweir_scoring.settings import Settings
+from mailweir_scoring.walk import Task
 from mailweir_testkit.runtime import running_runtime
 
 GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"

@@ -15,7 +15,7 @@ from mailweir_runtime.logs import get_logger
 from mailweir_runtime.rpc import serve
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
-from mailweir_scoring.engine import Engine, Tools
+from mailweir_scoring.engine import Engine
 from mailweir_scoring.metrics import declare
 from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.pipeline import symbols_of, unknown_names
@@ -24,6 +24,7 @@ from mailweir_scoring.policy.stages import STAGES
 from mailweir_scoring.ports import RuleSource, RulesUnreadable, Workers
 from mailweir_scoring.service import ScoringService
 from mailweir_scoring.settings import Settings
+from mailweir_scoring.walk import Tools
 
 MAX_NAMES: Final = 20
 _log = get_logger(__name__)

@@ -12,8 +12,9 @@ from mailweir_runtime.convert import envelope_from_proto, outcome_from_proto
 from mailweir_runtime.logs import get_logger
 from mailweir_runtime.rpc import Refused, RpcFailure
 from mailweir_scoring.convert import result_to_proto
-from mailweir_scoring.engine import Engine, Task
+from mailweir_scoring.engine import Engine
 from mailweir_scoring.policy.judgement import Judgement
+from mailweir_scoring.walk import Task
 
 _log = get_logger(__name__)
 

@@ -20,13 +20,14 @@ from mailweir_runtime.config import PolicySnapshot
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import InlineWorkers
 from mailweir_scoring.cli.inputs import MAX_BYTES, Source, Unreadable
-from mailweir_scoring.engine import Engine, Task, Tools
+from mailweir_scoring.engine import Engine
 from mailweir_scoring.metrics import declare
 from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.pipeline import symbols_of
 from mailweir_scoring.policy.ruleset import read_rules
 from mailweir_scoring.policy.stages import STAGES
+from mailweir_scoring.walk import Task, Tools
 
 CHUNK: Final = 32
 """Messages that travel to a process at once: a process sets up its engine anew for each chunk."""
