@@ -1,6 +1,7 @@
 """The engine for SQLite and PostgreSQL: transactions, locks, errors, migrations."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -145,6 +146,31 @@ async def test_two_processes_write_one_file(url: str, database: Database) -> Non
             tasks.create_task(put(database, f"a{n}"))
             tasks.create_task(put(other, f"b{n}"))
     assert len(await names(database)) == 40
+
+
+@pytest.mark.integration
+async def test_no_thread_outlives_a_database(tmp_path: Path) -> None:
+    """A thread that answers after its event loop has closed raises into nowhere."""
+    before = set(threading.enumerate())
+
+    async def hang(database: Database) -> None:
+        async with database.writing() as connection:
+            await connection.execute(text("SELECT 1"))
+            await asyncio.sleep(60)
+
+    for path in ("no/such/place/test.db", "test.db"):
+        async with open_database(f"sqlite+aiosqlite:///{tmp_path}/{path}", schema=SCHEMA) as opened:
+            tasks = [asyncio.ensure_future(hang(opened)) for _ in range(8)]
+            await asyncio.sleep(0.02)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            outcomes = [task.cancelled() or task.exception() for task in tasks]
+            assert all(outcomes)
+        left = [t for t in set(threading.enumerate()) - before if "connection_worker" in t.name]
+        for thread in left:  # it has answered; it may still be on its last lines
+            thread.join(1.0)
+        assert not [t for t in left if t.is_alive()]
 
 
 # --- errors ----------------------------------------------------------------------------------------------

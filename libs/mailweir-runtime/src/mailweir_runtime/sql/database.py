@@ -14,6 +14,8 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from mailweir_runtime.sql.sqlite import Connector
+
 BUSY_SECONDS: Final = 5.0
 """How long a statement waits for another process's lock on a SQLite file."""
 CONNECT_SECONDS: Final = 5.0
@@ -102,7 +104,8 @@ async def open_database(url: str, *, schema: str) -> AsyncIterator[Database]:
     `schema` is the PostgreSQL schema that all unqualified names live in; SQLite has a file instead.
     """
     sqlite = url.startswith("sqlite")
-    options: dict[str, Any] = {"connect_args": _connect_args(sqlite, schema)}
+    connector = Connector()
+    options: dict[str, Any] = {"connect_args": _connect_args(sqlite, schema, connector)}
     if not sqlite:
         options |= {"pool_size": POOL_SIZE, "pool_timeout": CONNECT_SECONDS, "pool_pre_ping": True}
     engine = create_async_engine(url, **options)
@@ -114,11 +117,12 @@ async def open_database(url: str, *, schema: str) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.aclose()
+        await connector.aclose()
 
 
-def _connect_args(sqlite: bool, schema: str) -> dict[str, Any]:
+def _connect_args(sqlite: bool, schema: str, connector: Connector) -> dict[str, Any]:
     if sqlite:
-        return {"timeout": BUSY_SECONDS}
+        return {"timeout": BUSY_SECONDS, "async_creator_fn": connector.connect}
     return {
         "timeout": CONNECT_SECONDS,
         "command_timeout": STATEMENT_SECONDS,
