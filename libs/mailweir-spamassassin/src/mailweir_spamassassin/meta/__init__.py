@@ -1,0 +1,1 @@
+"""Meta rules: arithmetic over the hits of other rules."""
