@@ -20,7 +20,7 @@ def seal(raw: bytes, results: str, chain: ArcResult, key: SigningKey, now: float
     """Return the three fields of a new set, with CRLF, to be put on top; empty where none may be added.
 
     `results` is the value of our Authentication-Results, authserv-id first; `chain` is what `validate` said
-    of `raw`. A chain that somebody found broken before, or that is full, gets no set; one that we are the first
+    of `raw`. A chain that is full, or that somebody found broken before, gets no set; one that we are first
     to find broken gets one with cv=fail, which then covers itself alone (§5.1.2).
     """
     if chain.closed or chain.instance >= DEFAULT.sets:

@@ -23,6 +23,8 @@ SEAL: Final = b"arc-seal"
 # `i=N;` is the first thing in the field (RFC 8617 §4.1.1).
 _INSTANCE: Final = re.compile(rb"[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,2})[ \t\r\n]*;")
 _NUMBER: Final = re.compile(rb"[1-9][0-9]?")
+# RFC 8617 asks for relaxed and says nothing of its absence; sealers that leave it out mean this.
+_WITHOUT_C: Final = b"relaxed/simple"
 _CHAIN: Final = frozenset({b"none", b"pass", b"fail"})
 
 
@@ -96,7 +98,8 @@ def _read(found: Section, instance: int, places: tuple[int, int, int], limits: A
         raise broken("cv= is neither none, pass nor fail")
     if b"h" in seal_tags:
         raise broken("an ARC-Seal has no h=")  # RFC 8617 §4.1.3
-    signed = message_signature(places[1], message, read_tags(message, limits.signatures))
+    tags = read_tags(message, limits.signatures)
+    signed = message_signature(places[1], message, tags, default=_WITHOUT_C)
     if SEAL in signed.names:
         raise broken("h= names ARC-Seal")  # RFC 8617 §4.1.2
     return ArcSet(

@@ -100,10 +100,15 @@ def signature(place: int, field: bytes, tags: dict[bytes, bytes]) -> Signature:
     )
 
 
-def message_signature(place: int, field: bytes, tags: dict[bytes, bytes]) -> Signature:
-    """Return a signature over header and body: DKIM's or ARC's. Raises Unusable."""
+def message_signature(
+    place: int, field: bytes, tags: dict[bytes, bytes], *, default: bytes = b"simple/simple"
+) -> Signature:
+    """Return a signature over header and body: DKIM's or ARC's. Raises Unusable.
+
+    `default` is what c= means where it is absent.
+    """
     base = signature(place, field, tags)
-    header, body = _canonicalisation(tags)
+    header, body = _canonicalisation(tags.get(b"c", default))
     made, expires = base.made, number(tags, b"x")
     if made is not None and expires is not None and expires <= made:
         raise broken("x= is not after t=")
@@ -125,8 +130,8 @@ def message_signature(place: int, field: bytes, tags: dict[bytes, bytes]) -> Sig
     )
 
 
-def _canonicalisation(tags: dict[bytes, bytes]) -> tuple[Canon, Canon]:
-    header, slash, body = tags.get(b"c", b"simple").partition(b"/")
+def _canonicalisation(value: bytes) -> tuple[Canon, Canon]:
+    header, slash, body = value.partition(b"/")
     try:
         return Canon(header.decode()), Canon(body.decode() if slash else Canon.SIMPLE)
     except ValueError as error:  # UnicodeDecodeError is one
