@@ -7,7 +7,8 @@ whatever it asked can be replayed.
 """
 
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -24,3 +25,56 @@ def drive(asking: Asking[T], answer: Callable[[tuple[Any, ...]], tuple[Any, ...]
     except StopIteration as end:
         result: T = end.value
         return result
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+@overload
+def together(first: Asking[A], second: Asking[B], /) -> Asking[tuple[A, B]]: ...
+@overload
+def together(
+    first: Asking[A], second: Asking[B], third: Asking[C], /
+) -> Asking[tuple[A, B, C]]: ...
+@overload
+def together(
+    first: Asking[A], second: Asking[B], third: Asking[C], fourth: Asking[D], /
+) -> Asking[tuple[A, B, C, D]]: ...
+@overload
+def together(*askings: Asking[T]) -> Asking[tuple[T, ...]]: ...
+def together(*askings: Asking[Any]) -> Asking[tuple[Any, ...]]:
+    """Run several side by side; return their results in order.
+
+    Each round is one tuple with what all of them want to know, equal questions once: independent evaluators
+    that need three rounds each need three together. Questions of one round must be of one type; what one
+    evaluator raises ends all of them.
+    """
+    results: list[Any] = [None] * len(askings)
+    waiting: dict[int, tuple[Any, ...]] = {}
+    for number in range(len(askings)):
+        _go_on(number, askings, None, results, waiting)
+    while waiting:
+        round_ = tuple(dict.fromkeys(chain.from_iterable(waiting.values())))
+        said = dict(zip(round_, (yield round_) if round_ else (), strict=True))
+        for number, questions in list(waiting.items()):
+            _go_on(number, askings, tuple(said[q] for q in questions), results, waiting)
+    return tuple(results)
+
+
+def _go_on(
+    number: int,
+    askings: tuple[Asking[Any], ...],
+    answers: tuple[Any, ...] | None,
+    results: list[Any],
+    waiting: dict[int, tuple[Any, ...]],
+) -> None:
+    """Send one of them its answers (None: begin); note what it asks next, or its result."""
+    asking = askings[number]
+    try:
+        waiting[number] = next(asking) if answers is None else asking.send(answers)
+    except StopIteration as end:
+        results[number] = end.value
+        waiting.pop(number, None)
