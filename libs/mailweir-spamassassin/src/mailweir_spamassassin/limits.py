@@ -12,7 +12,7 @@ MAX_RULES: Final = 20_000
 """Debian's rules have about 2,600; a set of twenty thousand compiles within a minute."""
 MAX_NAME_CHARS: Final = 100
 """As SpamAssassin: a longer name is refused."""
-MAX_PATTERN_CHARS: Final = 65_536
+MAX_PATTERN_CHARS: Final = 262_144
 """Of one regular expression, replace tags filled in."""
 MAX_REPLACE_PASSES: Final = 6
 MAX_PROBLEMS: Final = 10_000

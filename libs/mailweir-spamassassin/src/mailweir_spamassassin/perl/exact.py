@@ -1,0 +1,84 @@
+"""Exact matching of one pattern by PCRE2, compiled to machine code and bounded in steps."""
+
+from typing import Final
+
+import pcre2
+
+from mailweir_spamassassin.limits import LONG_STEPS, SHORT_STEPS, SHORT_TEXT_BYTES
+from mailweir_spamassassin.perl.compact import compact
+from mailweir_spamassassin.perl.literal import InvalidRegexError, PerlRegex, UnsupportedRegexError
+
+_TOO_LARGE: Final = "too large"
+_DUPLICATE_NAMES: Final = "(?J)"
+
+
+class StepLimit(Exception):
+    """A text took more steps than a rule may take; whether it matches is not known."""
+
+
+class Matcher:
+    """One pattern. Safe to share between threads: matching keeps nothing."""
+
+    __slots__ = ("_long", "_short", "_source")
+
+    def __init__(self, regex: PerlRegex) -> None:
+        """Check the pattern. Raises InvalidRegexError, UnsupportedRegexError for one that PCRE2 has no room for."""
+        flags = f"(?{regex.flags})" if regex.flags else ""
+        self._source = _source(flags + regex.pattern)
+        self._short: pcre2.Pattern[bytes] | None = None
+        self._long: pcre2.Pattern[bytes] | None = None
+
+    def search(self, text: bytes) -> "pcre2.Match[bytes] | None":
+        """Return the first match in a text. Raises StepLimit."""
+        pattern = self._pattern(text)
+        try:
+            return pattern.search(text)
+        except pcre2.LibraryError as error:
+            raise StepLimit(str(error)) from error
+
+    def count(self, text: bytes, most: int) -> int:
+        """Return how often the pattern matches, one match after the other, up to `most`. Raises StepLimit."""
+        found = 0
+        try:
+            for _ in self._pattern(text).finditer(text):
+                found += 1
+                if found >= most:
+                    break
+        except pcre2.LibraryError as error:
+            raise StepLimit(str(error)) from error
+        return found
+
+    def _pattern(self, text: bytes) -> "pcre2.Pattern[bytes]":
+        # Two threads may both compile: the second one's work is thrown away, which harms nothing.
+        if len(text) <= SHORT_TEXT_BYTES:
+            if self._short is None:
+                self._short = _compiled(self._source, SHORT_STEPS)
+            return self._short
+        if self._long is None:
+            self._long = _compiled(self._source, LONG_STEPS)
+        return self._long
+
+
+def _compiled(source: bytes, steps: int) -> "pcre2.Pattern[bytes]":
+    limit = f"(*LIMIT_MATCH={steps})".encode()
+    return pcre2.compile(limit + source, jit=True)
+
+
+def _source(pattern: str) -> bytes:
+    source = (_DUPLICATE_NAMES + pattern).encode("latin-1")
+    try:
+        pcre2.compile(source, jit=False)
+    except pcre2.PatternError as error:
+        if _TOO_LARGE not in str(error):
+            raise InvalidRegexError(str(error)) from error
+        return _smaller(pattern)
+    return source
+
+
+def _smaller(pattern: str) -> bytes:
+    source = (_DUPLICATE_NAMES + compact(pattern)).encode("latin-1")
+    try:
+        pcre2.compile(source, jit=False)
+    except pcre2.PatternError as error:
+        raise UnsupportedRegexError(f"too large for the exact engine: {error}") from error
+    return source
