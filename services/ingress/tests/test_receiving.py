@@ -11,6 +11,7 @@ from mailweir_core.outcome import Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
 from mailweir_ingress.adapters.keeper import MemoryKeeper
+from mailweir_ingress.adapters.keys import MemoryKeys
 from mailweir_ingress.adapters.scoring import MemoryScorer, no_verdict
 from mailweir_ingress.metrics import declare
 from mailweir_ingress.policy.compose import look_at
@@ -19,6 +20,7 @@ from mailweir_ingress.policy.rules import compile_rules
 from mailweir_ingress.ports import NotKept
 from mailweir_ingress.receiving import Receiver
 from mailweir_ingress.smtp.house import Arrival
+from mailweir_mail.auth.dkim import SigningKey
 from mailweir_policy import policy_from
 
 SESSION = Session("S", Listener.MX, "192.0.2.9", helo="client.example.net", esmtp=True)
@@ -40,12 +42,17 @@ def arrival(content: bytes = CONTENT, *, exempt: bool = False, ref: str = "S-1")
 class World:
     """A receiver and what it works with."""
 
-    def __init__(self, verdict: ContentVerdict | None = None) -> None:
+    def __init__(self, verdict: ContentVerdict | None = None, *keys: SigningKey) -> None:
         self.scorer = MemoryScorer(None if verdict is None else lambda _e, _r: verdict)
         self.keeper = MemoryKeeper()
         self.registry = CollectorRegistry()
         self.receive = Receiver(
-            self.scorer, self.keeper, declare(self.registry), ManualClock(), "1.2.3"
+            self.scorer,
+            self.keeper,
+            declare(self.registry),
+            ManualClock(),
+            "1.2.3",
+            MemoryKeys(*keys),
         )
 
     def count(self, action: str, reason: str) -> float:

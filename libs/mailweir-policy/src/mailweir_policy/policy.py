@@ -11,6 +11,7 @@ from mailweir_policy.limits import MessageLimits, SessionLimits
 from mailweir_policy.quarantine import QuarantinePolicy
 from mailweir_policy.relay import RelayPolicy, SubmissionPolicy
 from mailweir_policy.scoring import ScoringPolicy
+from mailweir_policy.signing import SigningPolicy
 
 
 class IdentityPolicy(PolicyModel):
@@ -32,6 +33,7 @@ class Policy(PolicyModel):
     message: MessageLimits = MessageLimits()
     relay: RelayPolicy = RelayPolicy()
     submission: SubmissionPolicy = SubmissionPolicy()
+    signing: SigningPolicy = SigningPolicy()
     scoring: ScoringPolicy = ScoringPolicy()
     delivery: DeliveryPolicy = DeliveryPolicy()
     quarantine: QuarantinePolicy = QuarantinePolicy()

@@ -11,12 +11,13 @@ from mailweir_core.record import Listener
 from mailweir_ingress.adapters.accounts import BusAccounts
 from mailweir_ingress.adapters.disk import Disk, OwnDisk
 from mailweir_ingress.adapters.keeper import BusKeeper
+from mailweir_ingress.adapters.keys import KeyDirectory, MemoryKeys
 from mailweir_ingress.adapters.probe import SmtpProbe
 from mailweir_ingress.adapters.scoring import METHOD, GrpcScorer
 from mailweir_ingress.adapters.tls import reload_when_changed, server_context
 from mailweir_ingress.doors import Bound, Listening, open_doors
-from mailweir_ingress.metrics import declare
-from mailweir_ingress.ports import Scorer
+from mailweir_ingress.metrics import Metrics, declare
+from mailweir_ingress.ports import Scorer, SigningKeys
 from mailweir_ingress.receiving import Receiver
 from mailweir_ingress.rules import CurrentRules
 from mailweir_ingress.settings import Settings
@@ -98,6 +99,18 @@ def _disk(settings: ServiceSettings) -> Disk | None:
     return OwnDisk(settings.store_directory, settings.store_free_bytes)
 
 
+@asynccontextmanager
+async def _signing_keys(rt: Runtime, metrics: Metrics) -> AsyncIterator[SigningKeys]:
+    settings = rt.settings
+    if not isinstance(settings, Settings) or settings.signing_keys_dir is None:
+        yield MemoryKeys()
+        return
+    directory = settings.signing_keys_dir
+    keys = await asyncio.to_thread(KeyDirectory, directory, metrics.signing_keys)
+    async with rt.background(keys.follow()):
+        yield keys
+
+
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         return None
@@ -122,22 +135,23 @@ async def build(
     sessions = Sessions(rules, rt.clock)
     budget = MemoryBudget(lambda: rules().policy.session.memory_bytes)
     metrics.memory.set_function(lambda: budget.used)
-    house = House(
-        rules=rules,
-        clock=rt.clock,
-        sessions=sessions,
-        budget=budget,
-        receive=Receiver(scorer, keeper, metrics, rt.clock, rt.version),
-        probe=SmtpProbe(rt.clock, metrics),
-        accounts=accounts,
-        keeper=keeper,
-        metrics=metrics,
-        log=get_logger("mailweir_ingress.session").bind(),
-        pause=asyncio.sleep,
-    )
-    doors = {listener: Door(listener, tls, house) for listener in Listener}
-    plan = [Listening(doors[address.listener], address.where) for address in addresses]
     async with AsyncExitStack() as stack:
+        keys = await stack.enter_async_context(_signing_keys(rt, metrics))
+        house = House(
+            rules=rules,
+            clock=rt.clock,
+            sessions=sessions,
+            budget=budget,
+            receive=Receiver(scorer, keeper, metrics, rt.clock, rt.version, keys),
+            probe=SmtpProbe(rt.clock, metrics),
+            accounts=accounts,
+            keeper=keeper,
+            metrics=metrics,
+            log=get_logger("mailweir_ingress.session").bind(),
+            pause=asyncio.sleep,
+        )
+        doors = {listener: Door(listener, tls, house) for listener in Listener}
+        plan = [Listening(doors[address.listener], address.where) for address in addresses]
         stack.push_async_callback(keeper.flush)
         await stack.enter_async_context(rt.background(keeper.write_notes()))
         await stack.enter_async_context(rt.background(accounts.follow()))

@@ -73,6 +73,8 @@ class Metrics:
     logins: Mapping[str, Counter]
     events_dropped: Counter
     handshakes_failed: Counter
+    signatures: Mapping[str, Counter]
+    signing_keys: Mapping[str, Gauge]
 
 
 M = TypeVar("M", Counter, Gauge, Histogram)
@@ -108,6 +110,8 @@ def declare(registry: CollectorRegistry) -> Metrics:
     replies = counter("replies", "SMTP replies, by first digit.", "class")
     checks = counter("checks", "Checks asked or skipped, by how they ended.", "check", "status")
     logins = counter("logins", "AUTH commands, by how they ended.", "outcome")
+    signatures = counter("signatures", "Signatures put on mail, by kind.", "kind")
+    signing_keys = gauge("signing_keys", "Keys in the directory of signing keys.", "state")
     seconds = Histogram(
         "mailweir_ingress_phase_seconds",
         "Time of a part of a message's way.",
@@ -130,4 +134,6 @@ def declare(registry: CollectorRegistry) -> Metrics:
             "events_dropped", "Records of refusals that could not be published."
         ),
         handshakes_failed=counter("tls_handshakes_failed", "TLS handshakes that failed."),
+        signatures=_by_one(signatures, ("dkim", "arc")),
+        signing_keys=_by_one(signing_keys, ("usable", "unusable")),
     )

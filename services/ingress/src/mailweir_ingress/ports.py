@@ -12,6 +12,7 @@ from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope
 from mailweir_ingress.policy.facts import ContentVerdict
 from mailweir_ingress.policy.rules import Rules
+from mailweir_mail.auth.dkim import SigningKey
 
 
 class Scorer(Protocol):
@@ -53,6 +54,14 @@ class Account:
 
 class AccountsUnavailable(Exception):
     """Raised when nobody can say whether a login is good."""
+
+
+class SigningKeys(Protocol):
+    """Knows the keys that mail is signed with."""
+
+    def of(self, domain: str) -> Sequence[SigningKey]:
+        """Return the keys of a domain (lower case), at most a few, by selector. Never raises."""
+        ...
 
 
 class Accounts(Protocol):

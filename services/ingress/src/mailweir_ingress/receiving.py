@@ -25,7 +25,8 @@ from mailweir_ingress.policy.decide import (
 )
 from mailweir_ingress.policy.facts import ContentVerdict, MessageFacts
 from mailweir_ingress.policy.trace import received
-from mailweir_ingress.ports import Keeper, NotKept, Record, RecordKind, Scorer
+from mailweir_ingress.ports import Keeper, NotKept, Record, RecordKind, Scorer, SigningKeys
+from mailweir_ingress.signing import Signer
 from mailweir_ingress.smtp.house import Arrival
 from mailweir_runtime.logs import get_logger
 
@@ -36,7 +37,13 @@ class Receiver:
     """Takes messages in. One for the process; what it remembers are resent messages."""
 
     def __init__(
-        self, scorer: Scorer, keeper: Keeper, metrics: Metrics, clock: Clock, version: str
+        self,
+        scorer: Scorer,
+        keeper: Keeper,
+        metrics: Metrics,
+        clock: Clock,
+        version: str,
+        keys: SigningKeys,
     ) -> None:
         """Take the ports; `version` stands in the header X-Mailweir-Version."""
         self._scorer = scorer
@@ -44,6 +51,7 @@ class Receiver:
         self._metrics = metrics
         self._clock = clock
         self._version = version
+        self._sign = Signer(keys, metrics, clock)
         self._attempts = Attempts()
         self._log = get_logger(__name__).bind()  # bound once, since each line would do it again
 
@@ -68,7 +76,8 @@ class Receiver:
         if decision.action in (Action.ACCEPT, Action.TAG, Action.HOLD):
             headers = verdict.headers if verdict is not None else ()
             whole = composed(content, trace, arrival.envelope.ref, self._version, headers)
-            record = await self._keep(record, whole)
+            signed = await self._sign(arrival.envelope, content, headers, rules)
+            record = await self._keep(record, signed + whole)
         else:
             self._keeper.note(record)
         self._account(record)

@@ -33,6 +33,8 @@ class Settings(ServiceSettings):
     """Certificate with its chain, PEM; empty offers no TLS. Renewed files are taken up."""
     tls_key_file: OptionalPath = None
     """The certificate's key, PEM."""
+    signing_keys_dir: OptionalPath = None
+    """Directory of the keys that mail is signed with, `<domain>/<selector>.pem`; empty signs nothing."""
     store_directory: OptionalPath = None
     """A directory on the disk that the broker stores on, if it is a disk of this machine; empty for none."""
     store_free_bytes: int = Field(1_073_741_824, ge=0)
