@@ -18,8 +18,10 @@ MAX_REPLACE_PASSES: Final = 6
 MAX_PROBLEMS: Final = 10_000
 
 MAX_META_TOKENS: Final = 20_000
-MAX_META_DEPTH: Final = 64
-"""Parentheses and unary operators within each other; Python's own compiler gives up at about a hundred."""
+MAX_META_DEPTH: Final = 40
+"""Parentheses and unary operators within each other."""
+MAX_META_DIVISIONS: Final = 64
+"""Operators in a row where one of them is a division or `^`: these cannot be regrouped."""
 
 MAX_SCAN_BYTES: Final = 1_048_576
 """Of one text (a header, a paragraph, the whole message) that a rule looks at; the rest is not seen."""

@@ -7,12 +7,37 @@ _CONF: Final = "Mail::SpamAssassin::Conf::"
 
 PLUGINS: Final = frozenset(
     _PLUGIN + name
-    for name in """
-    AskDNS AutoLearnThreshold Bayes BodyEval Check DKIM DMARC DNSEval FreeMail HTMLEval
-    HTTPSMismatch HashBL HeaderEval ImageInfo MIMEEval MIMEHeader Pyzor Razor2 RelayEval
-    ReplaceTags Rule2XSBody SPF SpamCop URIDNSBL URIDetail URIEval VBounce WLBLEval
-    WelcomeListSubject
-    """.split()
+    for name in [
+        "AskDNS",
+        "AutoLearnThreshold",
+        "Bayes",
+        "BodyEval",
+        "Check",
+        "DKIM",
+        "DMARC",
+        "DNSEval",
+        "FreeMail",
+        "HTMLEval",
+        "HTTPSMismatch",
+        "HashBL",
+        "HeaderEval",
+        "ImageInfo",
+        "MIMEEval",
+        "MIMEHeader",
+        "Pyzor",
+        "Razor2",
+        "RelayEval",
+        "ReplaceTags",
+        "Rule2XSBody",
+        "SPF",
+        "SpamCop",
+        "URIDNSBL",
+        "URIDetail",
+        "URIEval",
+        "VBounce",
+        "WLBLEval",
+        "WelcomeListSubject",
+    ]
 )
 """Those that a fresh installation of SpamAssassin loads. What of them needs the network is read and stays silent."""
 

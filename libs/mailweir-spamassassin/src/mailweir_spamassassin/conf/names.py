@@ -8,8 +8,17 @@ _OLD: Final = (("whitelist", "welcomelist"), ("blacklist", "blocklist"))
 _ALIASES: Final = {"required_hits": "required_score", "auto_whitelist": "auto_welcomelist"}
 
 NETWORK_RULES: Final = frozenset(
-    """askdns uridnsbl uridnssub urirhsbl urirhssub urinsrhsbl urinsrhssub urifullnsrhsbl
-    urifullnsrhssub""".split()
+    [
+        "askdns",
+        "uridnsbl",
+        "uridnssub",
+        "urirhsbl",
+        "urirhssub",
+        "urinsrhsbl",
+        "urinsrhssub",
+        "urifullnsrhsbl",
+        "urifullnsrhssub",
+    ]
 )
 """Directives that define a rule which asks the DNS."""
 
@@ -17,7 +26,7 @@ UNSUPPORTED_RULES: Final = frozenset({"uri_detail"})
 """Directives that define a rule which this package cannot run."""
 
 TEMPLATES: Final = frozenset(
-    "report unsafe_report report_template unsafe_report_template add_header".split()
+    ["report", "unsafe_report", "report_template", "unsafe_report_template", "add_header"]
 )
 
 _FAMILIES: Final = (
@@ -31,17 +40,56 @@ FAMILIES: Final = tuple(_FAMILIES.split())
 """Beginnings of names that settings of SpamAssassin and its plugins have."""
 
 SETTINGS: Final = frozenset(
-    """
-    adsp_override all_spam_to allow_user_rules always_trust_envelope_sender
-    askdns body_part_scan_size country_db_path country_db_type dccifd_options
-    do_not_use_mail_spf do_not_use_mail_spf_query enable_compat envelope_sender_header fold_headers
-    ignore_received_spf_header inactive_languages loadplugin lang lock_method max_short_url_redirections
-    max_short_urls mbox_format_from_regex more_spam_to normalize_charset originating_ip_headers
-    parse_dkim_uris rawbody_part_scan_size redirector_pattern remove_header required_score reuse
-    rewrite_header run_reuse_tests_only score_set skip_rbl_checks skip_uribl_checks subjprefix test time_limit
-    trigger_config trigger_ratio trigger_target tryplugin version_tag ignore_always_matching_regexps
-    ignore_server_flood_timeout ifplugin test_log
-    """.split()
+    [
+        "adsp_override",
+        "all_spam_to",
+        "allow_user_rules",
+        "always_trust_envelope_sender",
+        "askdns",
+        "body_part_scan_size",
+        "country_db_path",
+        "country_db_type",
+        "dccifd_options",
+        "do_not_use_mail_spf",
+        "do_not_use_mail_spf_query",
+        "enable_compat",
+        "envelope_sender_header",
+        "fold_headers",
+        "ignore_received_spf_header",
+        "inactive_languages",
+        "loadplugin",
+        "lang",
+        "lock_method",
+        "max_short_url_redirections",
+        "max_short_urls",
+        "mbox_format_from_regex",
+        "more_spam_to",
+        "normalize_charset",
+        "originating_ip_headers",
+        "parse_dkim_uris",
+        "rawbody_part_scan_size",
+        "redirector_pattern",
+        "remove_header",
+        "required_score",
+        "reuse",
+        "rewrite_header",
+        "run_reuse_tests_only",
+        "score_set",
+        "skip_rbl_checks",
+        "skip_uribl_checks",
+        "subjprefix",
+        "test",
+        "time_limit",
+        "trigger_config",
+        "trigger_ratio",
+        "trigger_target",
+        "tryplugin",
+        "version_tag",
+        "ignore_always_matching_regexps",
+        "ignore_server_flood_timeout",
+        "ifplugin",
+        "test_log",
+    ]
 )
 
 

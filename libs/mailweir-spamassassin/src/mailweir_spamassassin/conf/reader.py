@@ -185,7 +185,9 @@ class _File:
     def _require(self, line: Line) -> None:
         if line.value in (VERSION_TEXT, ANY_VERSION):
             return
-        text = f"for release {line.value[:20]}, not {VERSION_TEXT}; the rest of the file is left out"
+        text = (
+            f"for release {line.value[:20]}, not {VERSION_TEXT}; the rest of the file is left out"
+        )
         self._problem(line.place, ProblemKind.VERSION, text)
         self._counts = False
 

@@ -24,7 +24,9 @@ _HEADER: Final = re.compile(
     r"([\w.-]+)((?::[A-Za-z]+){0,3}):?\s*([=!]~)\s*(\S.*)\Z", re.ASCII | re.DOTALL
 )
 _UNSET: Final = re.compile(r"\s+\[if-unset:\s+(.+)\]\Z", re.DOTALL)
-_MODIFIERS: Final = frozenset("raw addr name host domain ip revip first last".split())
+_MODIFIERS: Final = frozenset(
+    ["raw", "addr", "name", "host", "domain", "ip", "revip", "first", "last"]
+)
 _NETWORK_EVALS: Final = ("check_rbl", "check_dns")
 MAX_ARGUMENTS: Final = 256
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mailweir_spamassassin.limits import MAX_META_DEPTH, MAX_META_TOKENS
+from mailweir_spamassassin.limits import MAX_META_DEPTH, MAX_META_DIVISIONS, MAX_META_TOKENS
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<call>rules_matching|plugin|can|has)\s*\(\s*(?P<argument>[\w:*?]*)\s*\)"
@@ -165,6 +165,8 @@ class _Parser:
                 rest.append((operator, self._chain(found + 1, depth)))
             if found in _NO_CHAIN and len(rest) > 1:
                 raise InvalidExpressionError(f"comparisons in a row: {rest[-1][0]!r}")
+            if len(rest) > MAX_META_DIVISIONS and any(op in "/^" for op, _ in rest):
+                raise InvalidExpressionError(f"more than {MAX_META_DIVISIONS} divisions in a row")
             node = Chain(node, tuple(rest))
         return node
 

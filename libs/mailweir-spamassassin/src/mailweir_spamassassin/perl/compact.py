@@ -76,9 +76,7 @@ def _innermost(body: str, definitions: dict[str, str]) -> Iterator[_Group]:
             yield group
 
 
-def _is_worth(
-    body: str, group: _Group, counts: Counter[str], definitions: dict[str, str]
-) -> bool:
+def _is_worth(body: str, group: _Group, counts: Counter[str], definitions: dict[str, str]) -> bool:
     text = body[group.start : group.end]
     if counts[text] > 1 or text[3:-1] in definitions or len(text) >= LARGE_GROUP_CHARS:
         return True

@@ -76,7 +76,8 @@ def _inner_anchor(node: Node, *, at_start: bool, at_end: bool) -> bool:
                 _inner_anchor(
                     item,
                     at_start=at_start and all(isinstance(i, Anchor | Guard) for i in items[:n]),
-                    at_end=at_end and (n == last or all(isinstance(i, Anchor | Guard) for i in items[n + 1 :])),
+                    at_end=at_end
+                    and (n == last or all(isinstance(i, Anchor | Guard) for i in items[n + 1 :])),
                 )
                 for n, item in enumerate(items)
             )

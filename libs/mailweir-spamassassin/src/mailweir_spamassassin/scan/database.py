@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +16,6 @@ MAX_EXPRESSIONS: Final = 600
 """Of one database. Compiling grows faster than the number of expressions."""
 MAX_WIDE_EXPRESSIONS: Final = 40
 """The same for expressions that stand for guarded or disguised text: they share little and compile slowly."""
-
-
-class Scratches(threading.local):
-    """Working memory of the scanner, one for each thread that scans."""
-
-    def __init__(self, databases: "list[hyperscan.Database]") -> None:
-        """Make the working memory of this thread, large enough for each of `databases`."""
-        self.scratch = hyperscan.Scratch()
-        for database in databases:
-            self.scratch.set_database(database)
 
 
 class UnfitExpression(Exception):
@@ -42,7 +33,9 @@ class Cache:
         if self.directory is None:
             return None
         try:
-            return hyperscan.loadb((self.directory / f"{key}.hs").read_bytes(), hyperscan.HS_MODE_BLOCK)
+            return hyperscan.loadb(
+                (self.directory / f"{key}.hs").read_bytes(), hyperscan.HS_MODE_BLOCK
+            )
         except (OSError, hyperscan.error):
             return None
 
@@ -79,7 +72,7 @@ class Databases:
 
 
 def _key(expressions: Iterable[Expression]) -> str:
-    digest = hashlib.sha256(hyperscan.__version__.encode())
+    digest = hashlib.sha256(version("hyperscan").encode())
     for expression in expressions:
         digest.update(f"{expression.caseless}{len(expression.text)}:{expression.text}".encode())
     return digest.hexdigest()[:32]

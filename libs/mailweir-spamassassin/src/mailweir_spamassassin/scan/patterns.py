@@ -1,0 +1,193 @@
+"""All patterns of one target (the body, one header, …) and the pass over its texts."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import hyperscan
+
+from mailweir_spamassassin.limits import MAX_HITS
+from mailweir_spamassassin.perl.exact import Matcher
+from mailweir_spamassassin.perl.plan import Option, Plan
+from mailweir_spamassassin.scan.database import (
+    MAX_EXPRESSIONS,
+    MAX_WIDE_EXPRESSIONS,
+    Databases,
+    UnfitExpression,
+)
+from mailweir_spamassassin.scan.session import Session
+
+FEW: Final = 2
+"""Up to so many patterns are matched one by one: a pass of the scanner costs as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A rule's pattern. `most` is 1 for a rule that hits once, else how often it counts; `skip` texts are left out."""
+
+    rule: int
+    plan: Plan
+    most: int = 1
+    skip: int = 0
+
+    @property
+    def matcher(self) -> Matcher:
+        """Return the exact matcher."""
+        return self.plan.matcher
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A pattern in a database, and whether the scanner's word is enough."""
+
+    pattern: Pattern
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    database: "hyperscan.Database"
+    slots: tuple[_Slot, ...]
+
+
+class PatternSet:
+    """Patterns over the same texts. Safe to share between threads."""
+
+    __slots__ = ("_direct", "_passes")
+
+    def __init__(self, patterns: Sequence[Pattern], databases: Databases) -> None:
+        """Compile; a pattern that the scanner does not take in any form is matched by itself."""
+        direct = [p for p in patterns if not p.plan.options]
+        scanned = [p for p in patterns if p.plan.options]
+        if len(scanned) <= FEW:
+            direct, scanned = list(patterns), []
+        builder = _Builder(databases)
+        for chunk in _chunks(scanned):
+            builder.add([(p, 0) for p in chunk])
+        self._passes = tuple(builder.passes)
+        self._direct = (*direct, *builder.unfit)
+
+    def scan(self, texts: Sequence[bytes], session: Session) -> None:
+        """Note in `session` which rules match in which of `texts`."""
+        for number, text in enumerate(texts):
+            for each in self._passes:
+                self._pass(each, number, text, session)
+        for pattern in self._direct:
+            self._search(pattern, texts, session)
+
+    @staticmethod
+    def _pass(each: _Pass, number: int, text: bytes, session: Session) -> None:
+        found: list[int] = []
+        each.database.scan(text, _note, context=found, scratch=session.scratch)
+        for identity in found:
+            slot = each.slots[identity]
+            pattern = slot.pattern
+            if number < pattern.skip:
+                continue
+            if pattern.most == 1:
+                if pattern.rule in session.found:
+                    continue
+                if slot.sure or session.matches(pattern.rule, pattern.matcher, text):
+                    session.hit(pattern.rule, 1, text)
+            else:
+                session.count(pattern.rule, pattern.matcher, text, pattern.most)
+
+    @staticmethod
+    def _search(pattern: Pattern, texts: Sequence[bytes], session: Session) -> None:
+        for text in texts[pattern.skip :]:
+            if pattern.most > 1:
+                session.count(pattern.rule, pattern.matcher, text, pattern.most)
+            elif session.matches(pattern.rule, pattern.matcher, text):
+                session.hit(pattern.rule, 1, text)
+                return
+
+
+def _note(identity: int, _start: int, _end: int, _flags: int, found: object) -> bool | None:
+    found.append(identity)  # type: ignore[attr-defined]  # the context is the list that `scan` was given
+    return None
+
+
+def _chunks(patterns: Sequence[Pattern]) -> list[list[Pattern]]:
+    """Return the patterns in the groups that become a database each: sure ones, and few at a time of the others."""
+    sure = [p for p in patterns if p.plan.options[0].exact]
+    wide = [p for p in patterns if not p.plan.options[0].exact]
+    chunks = [sure[i : i + MAX_EXPRESSIONS] for i in range(0, len(sure), MAX_EXPRESSIONS)]
+    if chunks and len(chunks[-1]) + len(wide) <= MAX_WIDE_EXPRESSIONS:
+        chunks[-1] = chunks[-1] + wide
+        return chunks
+    size = MAX_WIDE_EXPRESSIONS
+    return chunks + [wide[i : i + size] for i in range(0, len(wide), size)]
+
+
+class _Builder:
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+        self.passes: list[_Pass] = []
+        self.unfit: list[Pattern] = []
+
+    def add(self, wanted: list[tuple[Pattern, int]]) -> None:
+        """Compile patterns, each with the option of that number, and fall back for those that do not compile."""
+        fit = [(p, p.plan.options[n]) for p, n in wanted if n < len(p.plan.options)]
+        self.unfit += [p for p, n in wanted if n >= len(p.plan.options)]
+        if not fit:
+            return
+        try:
+            database = self._databases.compile([o.expression for _, o in fit])
+        except UnfitExpression:
+            self._without_unfit(wanted)
+            return
+        self.passes.append(_Pass(database, tuple(_slot(p, o) for p, o in fit)))
+
+    def _without_unfit(self, wanted: list[tuple[Pattern, int]]) -> None:
+        known = [(p, n) for p, n in wanted if n < len(p.plan.options)]
+        if len(known) == 1:
+            pattern, number = known[0]
+            self.add([(pattern, number + 1)])
+            return
+        good: list[tuple[Pattern, int]] = []
+        bad: list[tuple[Pattern, int]] = []
+        for pattern, number in known:
+            fits = self._fits(pattern.plan.options[number])
+            (good if fits else bad).append((pattern, number))
+        if good and bad:
+            self.add(good)
+            self.add([(p, n + 1) for p, n in bad])
+            return
+        middle = len(known) // 2  # each compiles by itself, or none does: smaller groups decide
+        self.add(known[:middle])
+        self.add(known[middle:])
+
+    @staticmethod
+    def _fits(option: Option) -> bool:
+        try:
+            Databases().compile([option.expression])
+        except UnfitExpression:
+            return False
+        return True
+
+
+def _slot(pattern: Pattern, option: Option) -> _Slot:
+    return _Slot(pattern, option.exact)
+
+
+def times(flags: Sequence[str]) -> int:
+    """Return how often a rule with these flags counts: `multiple` with `maxhits=N`, else once."""
+    if "multiple" not in flags:
+        return 1
+    for flag in flags:
+        name, _, number = flag.partition("=")
+        if name == "maxhits" and number.isascii() and number.isdigit():
+            return max(1, min(int(number[:9]), MAX_HITS))
+    return MAX_HITS
+
+
+def scratch_of(databases: Databases, local: threading.local) -> "hyperscan.Scratch":
+    """Return this thread's working memory for the scanner, made at its first use."""
+    scratch: hyperscan.Scratch | None = getattr(local, "scratch", None)
+    if scratch is None:
+        scratch = hyperscan.Scratch()
+        for database in databases.made:
+            scratch.set_database(database)
+        local.scratch = scratch
+    return scratch

@@ -1,0 +1,59 @@
+"""What is found in one message, and the time that exact matching may take in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import hyperscan
+
+from mailweir_spamassassin.limits import MESSAGE_SECONDS, SLOW_SECONDS
+from mailweir_spamassassin.perl.exact import Matcher, StepLimit
+
+
+@dataclass(slots=True)
+class Session:
+    """One message's findings.
+
+    `found` maps a rule's number to how often it hit, `where` to the first text it hit in. `seconds` has the time of
+    exact matching by rule, `stopped` the rules whose matching was cut short: by their steps or by the message's time.
+    """
+
+    scratch: "hyperscan.Scratch"
+    clock: Callable[[], float]
+    found: dict[int, int] = field(default_factory=dict)
+    where: dict[int, bytes] = field(default_factory=dict)
+    slow: dict[int, float] = field(default_factory=dict)
+    stopped: set[int] = field(default_factory=set)
+    spent: float = 0.0
+
+    def hit(self, rule: int, times: int, text: bytes) -> None:
+        """Note that a rule hit."""
+        self.found[rule] = self.found.get(rule, 0) + times
+        self.where.setdefault(rule, text)
+
+    def matches(self, rule: int, matcher: Matcher, text: bytes) -> bool:
+        """Say whether a rule's pattern matches; one that is stopped does not."""
+        return self._timed(rule, lambda: int(matcher.search(text) is not None)) > 0
+
+    def count(self, rule: int, matcher: Matcher, text: bytes, most: int) -> None:
+        """Note each match of a rule's pattern, up to `most` in the whole message."""
+        left = most - self.found.get(rule, 0)
+        if left > 0:
+            number = self._timed(rule, lambda: matcher.count(text, left))
+            if number:
+                self.hit(rule, number, text)
+
+    def _timed(self, rule: int, run: Callable[[], int]) -> int:
+        if self.spent > MESSAGE_SECONDS or rule in self.stopped:
+            self.stopped.add(rule)
+            return 0
+        start = self.clock()
+        try:
+            return run()
+        except StepLimit:
+            self.stopped.add(rule)
+            return 0
+        finally:
+            took = self.clock() - start
+            self.spent += took
+            if took > SLOW_SECONDS:
+                self.slow[rule] = max(took, self.slow.get(rule, 0.0))
