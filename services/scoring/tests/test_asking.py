@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mailweir_core.asking import Asking
+from mailweir_core.decision import Action
 from mailweir_core.outcome import Lookup, Status
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.policy.facts import Facts, Found, Hit
@@ -196,3 +197,20 @@ async def test_a_new_kit_judges_the_next_message(
     after = await engine.judge(Task(plain), current)
     assert (before.verdict.score, after.verdict.score) == (4.0, 1.5)
     assert after.versions.rules == "rules2"
+
+
+async def test_a_stage_that_could_not_find_out_fails_by_its_policy(
+    bench: Bench, snapshot: Snapshot, plain: bytes
+) -> None:
+    def ask(facts: Facts) -> Asking[Found]:
+        yield (Question("one"),)
+        return Found(failure="nobody knows")
+
+    engine = bench.engine(AskingStage("asking", frozenset(), ask), answerers={Question: Capitals()})
+    policy = snapshot(stages={"asking": {"on_failure": "tempfail"}})
+    judgement = await engine.judge(Task(plain), policy)
+    assert stage_of(judgement, "asking") == (Status.TEMPERROR, "nobody knows")
+    assert judgement.verdict.action is Action.DEFER
+    assert judgement.detail == "asking: nobody knows"
+    labels = {"stage": "asking", "cause": "unanswered"}
+    assert bench.sample("mailweir_scoring_stage_failures_total", **labels) == 1

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from mailweir_core.decision import Action
 from mailweir_core.reasons import Reason
 from mailweir_policy import ScoringPolicy, Thresholds
+from mailweir_scoring.policy.counterfactual import counterfactual
 from mailweir_scoring.policy.facts import Hit
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
 from mailweir_scoring.policy.verdict import Verdict, clean, judge
@@ -181,3 +182,40 @@ def test_evidence_never_breaks_a_line(text: str) -> None:
     assert len(line) <= 100
     assert line == " ".join(line.split())
     line.encode()
+
+
+# what no score can soften
+
+
+@pytest.mark.parametrize(
+    ("hits", "action", "forced"),
+    [
+        ([Hit("AAA", least=Action.HOLD)], Action.HOLD, ("AAA",)),
+        (
+            [Hit("AAA", least=Action.HOLD), Hit("BBB", least=Action.REJECT)],
+            Action.REJECT,
+            ("AAA", "BBB"),
+        ),
+        # the score alone is as strict
+        ([Hit("AAA", least=Action.HOLD), Hit("BBB", weight=9.0)], Action.HOLD, ()),
+        ([Hit("AAA")], Action.ACCEPT, ()),
+        # switched off by the admin
+        ([Hit("OFF", least=Action.REJECT)], Action.ACCEPT, ()),
+    ],
+)
+def test_a_hit_may_want_an_action_at_least(
+    hits: list[Hit], action: Action, forced: tuple[str, ...]
+) -> None:
+    rules = RuleSet({s: Rule(s, 1.0, "g", "…") for s in ("AAA", "BBB", "OFF")}, "r")
+    policy = ScoringPolicy(signal_scores={"OFF": 0.0})
+    verdict = judge(hits, rules, policy)
+    assert (verdict.action, verdict.forced) == (action, forced)
+    assert counterfactual(verdict, policy) == (
+        forced or (("BBB",) if action is Action.HOLD else ())
+    )
+
+
+def test_a_silenced_hit_forces_nothing() -> None:
+    rules = RuleSet({"AAA": Rule("AAA", 1.0, "g", "…")}, "r")
+    hit = Hit("AAA", least=Action.REJECT)
+    assert judge([hit], rules, ScoringPolicy(), frozenset({"AAA"})).action is Action.ACCEPT

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     # the content
     SPAM = "spam"  # at or over the quarantine or reject threshold
     GTUBE = "gtube"
+    MALWARE = "malware"
     DISCARDED = "discarded"
     UNSCANNED = "unscanned"  # held for a later scan after repeated temporary failures
     # what the client said

@@ -7,7 +7,9 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from mailweir_core.decision import Action
+from mailweir_policy.antivirus import AntivirusPolicy
 from mailweir_policy.base import PolicyModel
+from mailweir_policy.campaign import CampaignPolicy
 from mailweir_policy.fields import Bytes, Cap, Score, Seconds
 
 
@@ -82,9 +84,15 @@ class ScoringPolicy(PolicyModel):
     """For the whole verdict; later gets 451."""
     stages: dict[str, StagePolicy] = Field(default_factory=dict)
     """By stage name (`parse`, `gtube`, `headers`, ...). What is not named has the defaults, but for `parse`,
-    whose failure is a tempfail: nothing is known about a message that was not read."""
+    whose failure is a tempfail: nothing is known about a message that was not read. That of
+    `antivirus` is one too, and its budget is 6 s."""
     group_caps: dict[str, Cap] = Field(
-        default_factory=lambda: {"headers": 5.5, "structure": 5.5, "attachments": 9.0}
+        default_factory=lambda: {
+            "headers": 5.5,
+            "structure": 5.5,
+            "attachments": 9.0,
+            "campaign": 14.0,
+        }
     )
     """Most points that a group of signals may add together."""
     signal_scores: dict[str, Score] = Field(default_factory=dict)
@@ -92,6 +100,8 @@ class ScoringPolicy(PolicyModel):
     scan_bytes: Bytes = 524_288
     """Bytes of a message whose text is scanned; headers and attachments are always looked at."""
     headers: HeaderPolicy = HeaderPolicy()
+    campaign: CampaignPolicy = CampaignPolicy()
+    antivirus: AntivirusPolicy = AntivirusPolicy()
 
     def stage(self, name: str) -> StagePolicy:
         """Return the policy of a stage, the defaults where it is not named."""
@@ -99,4 +109,8 @@ class ScoringPolicy(PolicyModel):
 
 
 _DEFAULT_STAGE: Final = StagePolicy()
-_DEFAULT_STAGES: Final = {"parse": StagePolicy(on_failure=StageFailure.TEMPFAIL)}
+_DEFAULT_STAGES: Final = {
+    "parse": StagePolicy(on_failure=StageFailure.TEMPFAIL),
+    # longer than one scan may take, so that the scanner's own answer says what failed
+    "antivirus": StagePolicy(budget_seconds=6.0, on_failure=StageFailure.TEMPFAIL),
+}

@@ -39,6 +39,7 @@ class Cause(StrEnum):
     RAISED = "raised"
     OVERRUN = "overrun"  # its own budget
     DEADLINE = "deadline"  # the budget of the whole verdict
+    UNANSWERED = "unanswered"  # what it asked could not tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,8 @@ class Walk:
         try:
             result = await work(budget)
             over = clock.monotonic() - begun > budget
+            if isinstance(result, Found) and result.failure and not over:
+                over, cause, detail = True, Cause.UNANSWERED, result.failure[:DETAIL_CHARACTERS]
         except TimeoutError:
             over = True
         except Exception as error:  # noqa: BLE001 - a check's bug must not stop the mail; named and counted

@@ -105,7 +105,17 @@ SERVICES: Final = BucketSpec("services", ttl_seconds=15.0, description="heartbea
 ACCOUNTS: Final = BucketSpec(
     "accounts", description="submission accounts: login (base32) to password hash, senders"
 )
-BUCKETS: Final = (CONFIG, SERVICES, ACCOUNTS)
+CAMPAIGNS: Final = BucketSpec(
+    "campaigns",
+    ttl_seconds=3600.0,
+    description="by process: how many copies of which mail it saw in the present window",
+)
+FUZZY: Final = BucketSpec(
+    "fuzzy",
+    ttl_seconds=90 * DAY,
+    description="fingerprints of labelled mail: how much each was called spam and ham",
+)
+BUCKETS: Final = (CONFIG, SERVICES, ACCOUNTS, CAMPAIGNS, FUZZY)
 
 BODIES: Final = "bodies"
 """The object store of big and held bodies."""

@@ -27,6 +27,8 @@ def counterfactual(verdict: Verdict, policy: ScoringPolicy) -> tuple[str, ...]:
     be treated more mildly; for an accepted one the fewest in its favour without which it would not be. Group
     caps count: what a cap cuts off anyway must go as well.
     """
+    if verdict.forced:  # the score alone would have been milder, with them or without
+        return verdict.forced
     accepted = verdict.action is Action.ACCEPT
     sign = -1.0 if accepted else 1.0
     plans = [_Plan(0.0, ())]

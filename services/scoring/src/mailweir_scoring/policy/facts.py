@@ -1,8 +1,9 @@
 """What a message is judged by: one immutable record, and the shape of what is found in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from mailweir_core.decision import Action
 from mailweir_core.outcome import Outcome
 from mailweir_core.record import Envelope
 from mailweir_mail import Message, Part
@@ -41,15 +42,21 @@ class Facts:
     policy: ScoringPolicy = _DEFAULT_POLICY
     kit: Kit = _EMPTY_KIT
     auth: Any = None
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What checks compute once for each other; copies of the facts share it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A rule that matched: its symbol, a short excerpt, and a factor on the rule's score."""
+    """A rule that matched: its symbol, a short excerpt, and a factor on the rule's score.
+
+    `least` is an action that the verdict must not be milder than, whatever the score.
+    """
 
     symbol: str
     evidence: str = ""
     weight: float = 1.0
+    least: Action | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +64,10 @@ class Found:
     """What a stage comes back with.
 
     `facts` are the facts for later stages where it found some out; `silenced` are symbols that count nothing
-    any more because one of the hits stands for them.
+    any more because one of the hits stands for them. `failure` says why the stage could not find out.
     """
 
     hits: tuple[Hit, ...] = ()
     facts: Facts | None = None
     silenced: frozenset[str] = frozenset()
+    failure: str = ""

@@ -16,6 +16,8 @@ from mailweir_scoring.policy.ruleset import Rule, RuleSet
 SCORE_DIGITS: Final = 2
 """Scores are rounded to hundredths once, at the end: what is shown is what was compared."""
 EVIDENCE_CHARACTERS: Final = 100
+_STRICTNESS: Final = {action: place for place, action in enumerate(Action)}
+"""The actions are declared from the mildest to the strictest."""
 
 # C0 and C1 controls, line and paragraph separators, and what turns or hides text on a screen
 _UNSAFE: Final = re.compile(
@@ -35,13 +37,17 @@ class GroupSum:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the hits amount to. `signals` are heaviest first, their scores before the caps."""
+    """What the hits amount to. `signals` are heaviest first, their scores before the caps.
+
+    `forced` are those that made the action stricter than the score would.
+    """
 
     score: float
     action: Action
     reason: Reason
     signals: tuple[Signal, ...] = ()
     groups: tuple[GroupSum, ...] = ()
+    forced: tuple[str, ...] = ()
 
 
 def judge(
@@ -58,8 +64,24 @@ def judge(
     signals = _signals(hits, rules, policy.signal_scores, silenced)
     groups = _group_sums(signals, policy.group_caps)
     score = rounded(math.fsum(g.counted for g in groups))
-    action = policy.thresholds.action(score)
-    return Verdict(score, action, _reason(action, signals, rules.rules), signals, groups)
+    by_score = policy.thresholds.action(score)
+    action, forced = _forced(by_score, hits, policy.signal_scores, silenced)
+    reason = _reason(action, signals, rules.rules)
+    return Verdict(score, action, reason, signals, groups, forced)
+
+
+def _forced(
+    by_score: Action, hits: Sequence[Hit], own: Mapping[str, float], silenced: AbstractSet[str]
+) -> tuple[Action, tuple[str, ...]]:
+    """Return the strictest action that the score or a hit wants, and the symbols that want more than it."""
+    wanted = {
+        hit.symbol: hit.least
+        for hit in hits
+        if hit.least is not None and hit.symbol not in silenced and own.get(hit.symbol) != 0
+    }
+    stricter = {s: a for s, a in wanted.items() if _STRICTNESS[a] > _STRICTNESS[by_score]}
+    action = max(stricter.values(), key=_STRICTNESS.__getitem__, default=by_score)
+    return action, tuple(sorted(stricter))
 
 
 def rounded(score: float) -> float:
