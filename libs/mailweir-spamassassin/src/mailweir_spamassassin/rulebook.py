@@ -13,7 +13,7 @@ from mailweir_spamassassin.meta.expression import names_of
 from mailweir_spamassassin.perl.exact import StepLimit
 from mailweir_spamassassin.run import MessageRun, Metas, ScoreSet
 from mailweir_spamassassin.scan.database import Databases
-from mailweir_spamassassin.scan.patterns import scratch_of
+from mailweir_spamassassin.scan.patterns import scratches_of
 from mailweir_spamassassin.scan.session import Session
 from mailweir_spamassassin.view.api import MessageView
 
@@ -91,7 +91,7 @@ class RuleBook:
     ) -> RunResult:
         """Return what the rules find in a message. `score_set` is 0 to 3, see `conf.model.SCORE_SETS`."""
         chosen = self.sets[score_set]
-        session = Session(scratch_of(self.databases, self._local), clock)
+        session = Session(scratches_of(self.databases, self._local), clock)
         built = self.built
         MessageRun(built.program, built.names, view, session, self.files.settings).patterns()
         values = list(chosen.base)

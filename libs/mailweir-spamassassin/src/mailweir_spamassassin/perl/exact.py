@@ -1,6 +1,7 @@
 """Exact matching of one pattern by PCRE2, compiled to machine code and bounded in steps."""
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
 
 import pcre2
 
@@ -8,8 +9,28 @@ from mailweir_spamassassin.limits import LONG_STEPS, SHORT_STEPS, SHORT_TEXT_BYT
 from mailweir_spamassassin.perl.compact import compact
 from mailweir_spamassassin.perl.literal import InvalidRegexError, PerlRegex, UnsupportedRegexError
 
+_PCRE2: Final[Any] = pcre2
+"""The binding has no types of its own; the protocols below say what is used of it."""
 _TOO_LARGE: Final = "too large"
 _DUPLICATE_NAMES: Final = "(?J)"
+
+
+class Match(Protocol):
+    """Where a pattern matched."""
+
+    def group(self) -> bytes:
+        """Return the text that matched."""
+        ...
+
+    def __getitem__(self, name: str) -> bytes | None:
+        """Return the text of a named group."""
+        ...
+
+
+class _Pattern(Protocol):
+    def search(self, text: bytes) -> Match | None: ...
+
+    def finditer(self, text: bytes) -> Iterator[Match]: ...
 
 
 class StepLimit(Exception):
@@ -25,15 +46,15 @@ class Matcher:
         """Check the pattern. Raises InvalidRegexError, UnsupportedRegexError for one that PCRE2 has no room for."""
         flags = f"(?{regex.flags})" if regex.flags else ""
         self._source = _source(flags + regex.pattern)
-        self._short: pcre2.Pattern[bytes] | None = None
-        self._long: pcre2.Pattern[bytes] | None = None
+        self._short: _Pattern | None = None
+        self._long: _Pattern | None = None
 
-    def search(self, text: bytes) -> "pcre2.Match[bytes] | None":
+    def search(self, text: bytes) -> Match | None:
         """Return the first match in a text. Raises StepLimit."""
         pattern = self._pattern(text)
         try:
             return pattern.search(text)
-        except pcre2.LibraryError as error:
+        except _PCRE2.LibraryError as error:
             raise StepLimit(str(error)) from error
 
     def count(self, text: bytes, most: int) -> int:
@@ -44,11 +65,11 @@ class Matcher:
                 found += 1
                 if found >= most:
                     break
-        except pcre2.LibraryError as error:
+        except _PCRE2.LibraryError as error:
             raise StepLimit(str(error)) from error
         return found
 
-    def _pattern(self, text: bytes) -> "pcre2.Pattern[bytes]":
+    def _pattern(self, text: bytes) -> _Pattern:
         # Two threads may both compile: the second one's work is thrown away, which harms nothing.
         if len(text) <= SHORT_TEXT_BYTES:
             if self._short is None:
@@ -59,16 +80,17 @@ class Matcher:
         return self._long
 
 
-def _compiled(source: bytes, steps: int) -> "pcre2.Pattern[bytes]":
+def _compiled(source: bytes, steps: int) -> _Pattern:
     limit = f"(*LIMIT_MATCH={steps})".encode()
-    return pcre2.compile(limit + source, jit=True)
+    pattern: _Pattern = _PCRE2.compile(limit + source, jit=True)
+    return pattern
 
 
 def _source(pattern: str) -> bytes:
     source = (_DUPLICATE_NAMES + pattern).encode("latin-1")
     try:
-        pcre2.compile(source, jit=False)
-    except pcre2.PatternError as error:
+        _PCRE2.compile(source, jit=False)
+    except _PCRE2.PatternError as error:
         if _TOO_LARGE not in str(error):
             raise InvalidRegexError(str(error)) from error
         return _smaller(pattern)
@@ -78,7 +100,7 @@ def _source(pattern: str) -> bytes:
 def _smaller(pattern: str) -> bytes:
     source = (_DUPLICATE_NAMES + compact(pattern)).encode("latin-1")
     try:
-        pcre2.compile(source, jit=False)
-    except pcre2.PatternError as error:
+        _PCRE2.compile(source, jit=False)
+    except _PCRE2.PatternError as error:
         raise UnsupportedRegexError(f"too large for the exact engine: {error}") from error
     return source

@@ -55,20 +55,20 @@ class Cache:
 
 @dataclass(slots=True)
 class Databases:
-    """Compiles databases, and keeps them for the scratch memory of each thread."""
+    """Compiles databases and keeps them by number; each thread needs its own working memory for each."""
 
     cache: Cache = field(default_factory=Cache)
     made: "list[hyperscan.Database]" = field(default_factory=list)
 
-    def compile(self, expressions: Sequence[Expression]) -> "hyperscan.Database":
-        """Return a database whose ids are the places in `expressions`. Raises UnfitExpression."""
+    def compile(self, expressions: Sequence[Expression]) -> int:
+        """Return the number of a database whose ids are the places in `expressions`. Raises UnfitExpression."""
         key = _key(expressions)
         database = self.cache.load(key)
         if database is None:
             database = _compile(expressions)
             self.cache.store(key, database)
         self.made.append(database)
-        return database
+        return len(self.made) - 1
 
 
 def _key(expressions: Iterable[Expression]) -> str:

@@ -48,6 +48,7 @@ class _Slot:
 @dataclass(frozen=True, slots=True)
 class _Pass:
     database: "hyperscan.Database"
+    number: int
     slots: tuple[_Slot, ...]
 
 
@@ -79,7 +80,7 @@ class PatternSet:
     @staticmethod
     def _pass(each: _Pass, number: int, text: bytes, session: Session) -> None:
         found: list[int] = []
-        each.database.scan(text, _note, context=found, scratch=session.scratch)
+        each.database.scan(text, _note, context=found, scratch=session.scratches[each.number])
         for identity in found:
             slot = each.slots[identity]
             pattern = slot.pattern
@@ -133,11 +134,12 @@ class _Builder:
         if not fit:
             return
         try:
-            database = self._databases.compile([o.expression for _, o in fit])
+            number = self._databases.compile([o.expression for _, o in fit])
         except UnfitExpression:
             self._without_unfit(wanted)
             return
-        self.passes.append(_Pass(database, tuple(_slot(p, o) for p, o in fit)))
+        slots = tuple(_slot(p, o) for p, o in fit)
+        self.passes.append(_Pass(self._databases.made[number], number, slots))
 
     def _without_unfit(self, wanted: list[tuple[Pattern, int]]) -> None:
         known = [(p, n) for p, n in wanted if n < len(p.plan.options)]
@@ -182,12 +184,14 @@ def times(flags: Sequence[str]) -> int:
     return MAX_HITS
 
 
-def scratch_of(databases: Databases, local: threading.local) -> "hyperscan.Scratch":
+Scratches = tuple["hyperscan.Scratch", ...]
+"""Working memory of the scanner, one for each database: what one was made for cannot serve another."""
+
+
+def scratches_of(databases: Databases, local: threading.local) -> Scratches:
     """Return this thread's working memory for the scanner, made at its first use."""
-    scratch: hyperscan.Scratch | None = getattr(local, "scratch", None)
-    if scratch is None:
-        scratch = hyperscan.Scratch()
-        for database in databases.made:
-            scratch.set_database(database)
-        local.scratch = scratch
-    return scratch
+    made: Scratches | None = getattr(local, "scratches", None)
+    if made is None:
+        made = tuple(hyperscan.Scratch(database) for database in databases.made)
+        local.scratches = made
+    return made

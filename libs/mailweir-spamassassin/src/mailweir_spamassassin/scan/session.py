@@ -1,6 +1,6 @@
 """What is found in one message, and the time that exact matching may take in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import hyperscan
@@ -17,7 +17,7 @@ class Session:
     exact matching by rule, `stopped` the rules whose matching was cut short: by their steps or by the message's time.
     """
 
-    scratch: "hyperscan.Scratch"
+    scratches: "Sequence[hyperscan.Scratch]"
     clock: Callable[[], float]
     found: dict[int, int] = field(default_factory=dict)
     where: dict[int, bytes] = field(default_factory=dict)
