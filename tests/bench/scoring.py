@@ -1,8 +1,9 @@
 """What judging a message costs, and what the shipped rules find: `python tests/bench/scoring.py`.
 
 CPU time of one process, the best of several rounds, over a sample of the shared corpus with every set in its
-proportion; then how the cost grows with a message's size. With --accuracy, over the whole corpus: how many of
-each set are at or over the thresholds (ham there is a mistake).
+proportion; the ten slowest; the process's memory; then how the cost grows with a message's size. With --peers
+the same mails go to rspamd, its Bayes taught twice as many of the corpus, its redis counted. With --accuracy,
+over the whole corpus: how many of each set are at or over the thresholds (ham there is a mistake).
 """
 
 import argparse
@@ -12,13 +13,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
 
 from mailweir_core.decision import Action
 from mailweir_policy import Policy
 from mailweir_runtime.config import PolicySnapshot
 from mailweir_scoring.cli.inputs import Source
 from mailweir_scoring.cli.scorer import Scored, Scorer, score_all
-from mailweir_testkit import shared
+from mailweir_testkit import rspamd, shared
 
 CURRENT = PolicySnapshot(Policy(), "default")
 HEAD = (
@@ -82,9 +86,37 @@ def cost(mails: int, rounds: int) -> None:
     print(
         "  " + ", ".join(f"{n} {ordered[int(m * (len(each) - 1))]:.2f}" for n, m in marks.items())
     )
+    slowest = sorted(zip(each, messages, strict=True), key=lambda pair: -pair[0])[:10]
+    print(
+        "  slowest: " + ", ".join(f"{ms:.1f} ms ({len(raw) / 1024:.0f} kB)" for ms, raw in slowest)
+    )
+    print(f"  memory: {psutil.Process().memory_info().rss / 2**20:.0f} MiB, these mails included")
     seconds = by_stage(messages)
     shares = [f"{name} {part / sum(seconds.values()):.0%}" for name, part in seconds.items()]
     print("  of it: " + ", ".join(shares))
+
+
+def peers(mails: int, rounds: int) -> None:
+    """Print what rspamd takes for the same mails, in the same run."""
+    place = shared.corpus_dir()
+    assert place is not None
+    messages = [(place / mail.path).read_bytes() for mail in shared.corpus_sample(mails)]
+    ours = spend(messages, rounds)[0] / mails * 1000
+    taught = [
+        ((place / mail.path).read_bytes(), mail.label == "spam")
+        for mail in shared.corpus_sample(2 * mails)
+    ]
+    with TemporaryDirectory() as folder, rspamd.running(Path(folder)) as peer:
+        peer.teach(taught)
+        best = float("inf")
+        for _ in range(rounds):
+            before = peer.cpu_seconds()
+            for raw in messages:
+                peer.check(raw)
+            best = min(best, peer.cpu_seconds() - before)
+    theirs = best / mails * 1000
+    print(f"\nrspamd with Bayes and its redis: {theirs:.2f} ms CPU each, Mailweir {ours:.2f} ms:")
+    print(f"  {theirs / ours:.2f} × its messages per CPU-second")
 
 
 def growth(rounds: int) -> None:
@@ -126,9 +158,12 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--peers", action="store_true")
     parser.add_argument("--accuracy", action="store_true")
     options = parser.parse_args()
     cost(options.mails, options.rounds)
+    if options.peers:
+        peers(options.mails, options.rounds)
     growth(options.rounds)
     if options.accuracy:
         accuracy(options.jobs)
