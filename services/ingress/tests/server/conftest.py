@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from mailweir_core.record import Envelope, Listener
 from mailweir_ingress.adapters.scoring import MemoryScorer
 from mailweir_ingress.app import Address, Ingress, build
 from mailweir_ingress.policy.facts import ContentVerdict
+from mailweir_ingress.settings import Settings
 from mailweir_policy import Policy, policy_from
 from mailweir_policy.paths import assign
 from mailweir_runtime.bus.memory import MemoryBus
@@ -25,7 +27,6 @@ from mailweir_runtime.bus.topology import ACCOUNTS, JUDGED, MAIL
 from mailweir_runtime.config import PolicySnapshot
 from mailweir_runtime.lifecycle import Runtime
 from mailweir_runtime.listen import HostPort
-from mailweir_runtime.settings import ServiceSettings
 from mailweir_testkit.runtime import running_runtime
 
 SECONDS = 10.0
@@ -242,6 +243,7 @@ def gate(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> MakeGate:
         bus: MemoryBus | None = None,
         tls: ssl.SSLContext | None = server_tls,
         accounts: Mapping[str, tuple[str, ...]] | None = None,
+        keys: Path | None = None,
         **fields: Any,
     ) -> AsyncIterator[Gate]:
         bus = bus or MemoryBus()
@@ -250,7 +252,7 @@ def gate(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> MakeGate:
         for login, (password, *senders) in (accounts or {}).items():
             await add_account(bus, login, password, *senders)
         addresses = [Address(listener, HostPort("127.0.0.1", 0)) for listener in Listener]
-        settings = ServiceSettings(drain_seconds=5)
+        settings = Settings(drain_seconds=5, signing_keys_dir=keys)
         async with (
             running_runtime("ingress", settings) as rt,
             build(rt, bus, config, scorer, addresses, tls=tls) as ingress,
