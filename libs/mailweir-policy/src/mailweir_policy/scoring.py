@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -92,6 +92,10 @@ class ScoringPolicy(PolicyModel):
             "structure": 5.5,
             "attachments": 9.0,
             "campaign": 14.0,
+            "identity": 5.5,
+            "links": 5.5,
+            "words": 4.5,
+            "composites": 6.5,
         }
     )
     """Most points that a group of signals may add together."""
@@ -100,6 +104,10 @@ class ScoringPolicy(PolicyModel):
     scan_bytes: Bytes = 524_288
     """Bytes of a message whose text is scanned; headers and attachments are always looked at."""
     headers: HeaderPolicy = HeaderPolicy()
+    languages: tuple[Annotated[str, Field(pattern="^[a-z]{2}$")], ...] = ()
+    """Languages that are written here (ISO 639-1); a text in a script of none of them is a signal. Empty: all."""
+    forbidden_charsets: tuple[Annotated[str, Field(max_length=40, pattern="^[^A-Z]+$")], ...] = ()
+    """Character sets, lower case, whose use is a signal, such as `koi8-r`."""
     campaign: CampaignPolicy = CampaignPolicy()
     antivirus: AntivirusPolicy = AntivirusPolicy()
 
