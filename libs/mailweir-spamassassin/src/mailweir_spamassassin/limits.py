@@ -30,11 +30,11 @@ MAX_HITS: Final = 10_000
 """Of one rule with `multiple` and no `maxhits`."""
 MAX_EVIDENCE_CHARS: Final = 60
 
-SHORT_TEXT_BYTES: Final = 8_192
-SHORT_STEPS: Final = 50_000
-"""Backtracking steps from one position in a text up to SHORT_TEXT_BYTES; then the rule counts as not hit."""
-LONG_STEPS: Final = 2_000
-"""The same in a longer text."""
+STEP_LIMITS: Final = ((8_192, 50_000), (131_072, 10_000), (MAX_SCAN_BYTES, 1_000))
+"""Bytes of a text, and backtracking steps from each place in it: past them the rule counts as not hit.
+
+A step takes about two nanoseconds, so that a hostile rule on a text made for it ends within seconds.
+"""
 SLOW_SECONDS: Final = 0.02
 """A rule that takes longer within one message is named as slow."""
 MESSAGE_SECONDS: Final = 1.0

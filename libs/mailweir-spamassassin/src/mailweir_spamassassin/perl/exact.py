@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 import pcre2
 
-from mailweir_spamassassin.limits import LONG_STEPS, SHORT_STEPS, SHORT_TEXT_BYTES
+from mailweir_spamassassin.limits import STEP_LIMITS
 from mailweir_spamassassin.perl.compact import compact
 from mailweir_spamassassin.perl.literal import InvalidRegexError, PerlRegex, UnsupportedRegexError
 
@@ -40,14 +40,13 @@ class StepLimit(Exception):
 class Matcher:
     """One pattern. Safe to share between threads: matching keeps nothing."""
 
-    __slots__ = ("_long", "_short", "_source")
+    __slots__ = ("_patterns", "_source")
 
     def __init__(self, regex: PerlRegex) -> None:
         """Check the pattern. Raises InvalidRegexError, UnsupportedRegexError for one that PCRE2 has no room for."""
         flags = f"(?{regex.flags})" if regex.flags else ""
         self._source = _source(flags + regex.pattern)
-        self._short: _Pattern | None = None
-        self._long: _Pattern | None = None
+        self._patterns: list[_Pattern | None] = [None] * len(STEP_LIMITS)
 
     def search(self, text: bytes) -> Match | None:
         """Return the first match in a text. Raises StepLimit."""
@@ -70,14 +69,15 @@ class Matcher:
         return found
 
     def _pattern(self, text: bytes) -> _Pattern:
+        size = len(text)
+        for place, (most, steps) in enumerate(STEP_LIMITS):
+            if size <= most:
+                break
         # Two threads may both compile: the second one's work is thrown away, which harms nothing.
-        if len(text) <= SHORT_TEXT_BYTES:
-            if self._short is None:
-                self._short = _compiled(self._source, SHORT_STEPS)
-            return self._short
-        if self._long is None:
-            self._long = _compiled(self._source, LONG_STEPS)
-        return self._long
+        pattern = self._patterns[place]
+        if pattern is None:
+            pattern = self._patterns[place] = _compiled(self._source, steps)
+        return pattern
 
 
 def _compiled(source: bytes, steps: int) -> _Pattern:
