@@ -146,3 +146,16 @@ async def test_rubbish_is_not_answered_and_does_no_harm() -> None:
         assert await server.respond(b"rubbish", tcp=False) is None
         assert await server.respond(dns.message.Message(1).to_wire(), tcp=False) is None
         assert (await resolver_for(server).resolve("mx1.example.org", "A"))[0].address
+
+
+async def test_answers_that_are_none() -> None:
+    query = dns.message.make_query("example.org", "MX")
+    async with dns_server({"example.org": ZONE}) as server:
+        for how in (Misbehaviour.WRONG_ID, Misbehaviour.WRONG_NAME, Misbehaviour.GARBAGE):
+            server.misbehave("example.org", how)
+            sent = await server.respond(query.to_wire(), tcp=False)
+            assert sent is not None
+            try:
+                assert not query.is_response(dns.message.from_wire(sent))
+            except dns.exception.DNSException:
+                assert how is Misbehaviour.GARBAGE

@@ -29,6 +29,7 @@ import dns.zone
 
 MAX_CNAMES: Final = 10
 PLAIN_UDP_BYTES: Final = 512
+MAX_TCP_BYTES: Final = 65_535
 BIND_TRIES: Final = 20
 _SOA: Final = "@ 60 IN SOA ns hostmaster 1 3600 600 86400 60\n@ 60 IN NS ns\n"
 
@@ -42,6 +43,9 @@ class Misbehaviour(StrEnum):
     TIMEOUT = "timeout"  # never answers
     DELAY = "delay"  # answers after `seconds`
     TRUNCATE = "truncate"  # over UDP, sends an empty truncated answer
+    WRONG_ID = "wrong-id"  # answers as if to another question, by its id
+    WRONG_NAME = "wrong-name"  # answers another question, by its name
+    GARBAGE = "garbage"  # sends octets that are no DNS message
 
 
 @dataclass(slots=True)
@@ -100,7 +104,8 @@ class DnsServer:
         if how is Misbehaviour.DELAY:
             await asyncio.sleep(seconds)
         response = self._response(query, how)
-        return _wire(query, response, tcp=tcp, cut=how is Misbehaviour.TRUNCATE and not tcp)
+        sent = _wire(query, response, tcp=tcp, cut=how is Misbehaviour.TRUNCATE and not tcp)
+        return _spoilt(sent, how)
 
     def _how(self, name: str, kind: str) -> tuple[Misbehaviour | None, float]:
         return self._odd.get((name, kind)) or self._odd.get((name, "")) or (None, 0.0)
@@ -162,11 +167,20 @@ def _plain(name: str) -> str:
     return name.rstrip(".").lower()
 
 
+def _spoilt(wire: bytes, how: Misbehaviour | None) -> bytes:
+    """Make of an answer what a forger or a broken server would send."""
+    if how is Misbehaviour.WRONG_ID:
+        return bytes((wire[0] ^ 0xFF,)) + wire[1:]
+    if how is Misbehaviour.WRONG_NAME:  # the first letter of the question's name
+        return wire[:13] + (b"x" if wire[13:14] != b"x" else b"y") + wire[14:]
+    return wire[:2] + b"\xff" * 20 if how is Misbehaviour.GARBAGE else wire
+
+
 def _wire(
     query: dns.message.Message, response: dns.message.Message, *, tcp: bool, cut: bool
 ) -> bytes:
     if tcp:
-        return response.to_wire()
+        return response.to_wire(max_size=MAX_TCP_BYTES)
     try:
         if not cut:
             return response.to_wire(max_size=query.payload or PLAIN_UDP_BYTES)

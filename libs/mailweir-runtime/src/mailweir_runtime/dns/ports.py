@@ -1,0 +1,23 @@
+"""What services ask of the DNS, and what the cache in between asks of name servers."""
+
+from typing import Protocol
+
+from mailweir_core.dns import DnsAnswer, DnsQuestion
+
+
+class Resolver(Protocol):
+    """Answers questions. Never raises: what failed is an answer with the status TEMPERROR."""
+
+    async def resolve(
+        self, questions: tuple[DnsQuestion, ...], seconds: float, /
+    ) -> tuple[DnsAnswer, ...]:
+        """Return an answer to each question, in order, within about `seconds`."""
+        ...
+
+
+class Upstream(Protocol):
+    """Asks the name servers themselves. Never raises for what they do."""
+
+    async def ask(self, question: DnsQuestion, seconds: float) -> DnsAnswer:
+        """Return what a name server said within `seconds`; the TTL is what the answer says, unbounded."""
+        ...
