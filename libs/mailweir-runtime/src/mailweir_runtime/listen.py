@@ -66,6 +66,10 @@ def _listen(text: str) -> str:
     return str(parse_listen(text))
 
 
+def _optional(text: str) -> str:
+    return _listen(text) if text else ""
+
+
 TcpListen = Annotated[str, AfterValidator(_host_port), Field(examples=["127.0.0.1:0"])]
 """A settings field: `host:port`."""
 
@@ -73,3 +77,8 @@ Listen = Annotated[
     str, AfterValidator(_listen), Field(examples=["0.0.0.0:9000", "unix:/run/mailweir/x.sock"])
 ]
 """A settings field: `host:port` or `unix:/path`."""
+
+OptionalListen = Annotated[
+    str, AfterValidator(_optional), Field(examples=["", "127.0.0.1:3310", "unix:/run/clamd.sock"])
+]
+"""A settings field: `host:port` or `unix:/path` of something that may be absent; empty then."""

@@ -1,11 +1,14 @@
 """The wiring of the scoring service."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import grpc.aio
 
 from mailweir.scoring.v1 import scoring_pb2_grpc
+from mailweir_model.fingerprint import FuzzyBook
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import BusUnavailable
 from mailweir_runtime.config import ConfigWatch, PolicySnapshot
@@ -13,15 +16,20 @@ from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
 from mailweir_runtime.logs import get_logger
 from mailweir_runtime.rpc import serve
+from mailweir_scoring.adapters.campaigns import LocalCounts, SharedCounts
+from mailweir_scoring.adapters.clamd import ClamdScanner
+from mailweir_scoring.adapters.fuzzy import BookKeeper
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.engine import Engine
-from mailweir_scoring.metrics import declare
+from mailweir_scoring.metrics import Metrics, declare
+from mailweir_scoring.policy.antivirus import ScanQuestion
+from mailweir_scoring.policy.campaign.model import CampaignQuestion
 from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.pipeline import symbols_of, unknown_names
 from mailweir_scoring.policy.ruleset import InvalidRulesError, RuleSet, read_rules
-from mailweir_scoring.policy.stages import STAGES
-from mailweir_scoring.ports import RuleSource, RulesUnreadable, Workers
+from mailweir_scoring.policy.stages import STAGES, stages_with
+from mailweir_scoring.ports import Answerer, RuleSource, RulesUnreadable, Workers
 from mailweir_scoring.service import ScoringService
 from mailweir_scoring.settings import Settings
 from mailweir_scoring.walk import Tools
@@ -36,20 +44,29 @@ async def main(rt: Runtime, settings: Settings) -> None:
         DirectoryRules(settings.rules_dir) if settings.rules_dir else DirectoryRules.shipped()
     )
     workers = ThreadWorkers(settings.threads)
-    engine = build_engine(rt, settings, rules, workers)
+    metrics = declare(rt.registry)
     async with connect_bus(rt) as bus, ConfigWatch(rt, bus) as config:
         try:
             await config.first(settings.connect_seconds)
         except BusUnavailable as error:
             raise StartupError(f"no policy: {error}") from error
         config.subscribe(partial(warn_of_unknown_names, rules))
+        counts = SharedCounts(bus, rt.instance, metrics.campaigns)
+        answerers = answerers_of(settings, counts)
+        engine = build_engine(rt, settings, rules, workers, metrics=metrics, answerers=answerers)
+        keeper = BookKeeper(bus, metrics.campaigns, partial(use_book, engine))
         service = ScoringService(engine, config, settings.batch_items, settings.reply_seconds)
 
         def register(server: grpc.aio.Server) -> None:
             scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
 
         beat = heartbeat(rt, bus, config, rules=rules.version)
-        async with rt.background(beat, name="heartbeat"), serve(rt, settings.listen, register):
+        async with (
+            rt.background(beat, name="heartbeat"),
+            rt.background(counts.run(), name="campaigns"),
+            rt.background(keeper.run(), name="fuzzy"),
+            serve(rt, settings.listen, register),
+        ):
             rt.ready()
             await rt.stopping.wait()
     workers.close()
@@ -70,16 +87,39 @@ def warn_of_unknown_names(rules: RuleSet, current: PolicySnapshot) -> None:
         _log.warning("policy_names_unknown", version=current.version, names=names[:MAX_NAMES])
 
 
-def build_engine(rt: Runtime, settings: Settings, rules: RuleSet, workers: Workers) -> Engine:
-    """Return the engine with its metrics on the runtime's registry."""
+def build_engine(
+    rt: Runtime,
+    settings: Settings,
+    rules: RuleSet,
+    workers: Workers,
+    *,
+    metrics: Metrics | None = None,
+    answerers: Mapping[type, Answerer] | None = None,
+) -> Engine:
+    """Return the engine, its metrics on the runtime's registry. Without an answerer nothing is asked."""
+    known = answerers or {}
     return Engine(
         Tools(
-            stages=STAGES,
+            stages=stages_with(scanner=ScanQuestion in known),
             workers=workers,
             clock=rt.clock,
-            metrics=declare(rt.registry),
+            metrics=metrics or declare(rt.registry),
             inline_bytes=settings.inline_bytes,
             program=rt.version,
+            answerers={CampaignQuestion: LocalCounts(), **known},
         ),
         Kit(rules),
     )
+
+
+def answerers_of(settings: Settings, counts: Answerer) -> dict[type, Answerer]:
+    """Return who answers what; a virus scanner only where the settings name one."""
+    answerers: dict[type, Answerer] = {CampaignQuestion: counts}
+    if settings.clamd:
+        answerers[ScanQuestion] = ClamdScanner(settings.clamd)
+    return answerers
+
+
+def use_book(engine: Engine, book: FuzzyBook) -> None:
+    """Judge with a new book from the next message on."""
+    engine.kit = replace(engine.kit, fuzzy=book)

@@ -8,6 +8,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mailweir_core.decision import Action
+from mailweir_scoring.campaign_metrics import CampaignMetrics, declare_campaigns
 from mailweir_scoring.policy.judgement import Judgement
 
 SCORE_BUCKETS: Final = (-5.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0)
@@ -58,6 +59,7 @@ class Metrics:
     stage_failures: Counter
     signals: Counter
     abandoned: Gauge
+    campaigns: CampaignMetrics
     by_action: dict[Action, Counter] = field(default_factory=dict)
     by_stage: dict[str, Histogram] = field(default_factory=dict)
     """Of `stage_seconds`."""
@@ -139,6 +141,7 @@ def declare(registry: CollectorRegistry) -> Metrics:
             "Stages over their budget whose thread is still busy.",
             registry=registry,
         ),
+        campaigns=declare_campaigns(registry),
     )
     for action in Action:
         metrics.by_action[action] = metrics.messages.labels(action)

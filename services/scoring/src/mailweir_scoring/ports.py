@@ -1,9 +1,10 @@
 """What the scoring service needs from outside; the policy comes by `mailweir_runtime.config.HasPolicy`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from mailweir_core.outcome import Lookup
+from mailweir_model.fingerprint import Fingerprint, Label
 from mailweir_scoring.policy.ruleset import RuleFile
 
 T = TypeVar("T")
@@ -30,6 +31,22 @@ class Answerer(Protocol):
 
     def describe(self, question: Any, answer: Any) -> Lookup | None:
         """Return what the record keeps of a question and its answer; None for what is no look-up."""
+        ...
+
+
+class FuzzyStore(Protocol):
+    """Where labels of mail go, by its fingerprints; every process hears of them and looks them up."""
+
+    async def learn(
+        self, fingerprints: Iterable[Fingerprint], label: Label, weight: float = 1.0
+    ) -> None:
+        """Add `weight` labels to each fingerprint; raises BusUnavailable, BusFull, StoreFull."""
+        ...
+
+    async def unlearn(
+        self, fingerprints: Iterable[Fingerprint], label: Label, weight: float = 1.0
+    ) -> None:
+        """Take `weight` labels away again, no more than there are; raises BusUnavailable, BusFull."""
         ...
 
 

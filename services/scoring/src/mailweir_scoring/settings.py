@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from mailweir_runtime.listen import Listen
+from mailweir_runtime.listen import Listen, OptionalListen
 from mailweir_runtime.settings import OptionalPath, ServiceSettings, settings_config
 
 
@@ -15,6 +15,8 @@ class Settings(ServiceSettings):
     """Where gRPC is served: `host:port` or `unix:/path`."""
     rules_dir: OptionalPath = None
     """Directory of `*.toml` rule files in place of the shipped ones; empty for those."""
+    clamd: OptionalListen = ""
+    """Where the virus scanner clamd listens: `host:port` or `unix:/path`; empty: mail is not scanned."""
     threads: int = Field(2, ge=1, le=64)
     """Threads for messages over `inline_bytes`."""
     inline_bytes: int = Field(65_536, ge=0, le=268_435_456)

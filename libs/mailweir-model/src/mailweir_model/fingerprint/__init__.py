@@ -5,6 +5,7 @@ are left out first, since they differ in copies or agree in mails that have noth
 """
 
 from .book import FuzzyBook, FuzzyEntry, FuzzyMatch
+from .labels import Label
 from .make import fingerprints
 from .model import BANDS, Fingerprint, Kind
 
@@ -15,5 +16,6 @@ __all__ = [
     "FuzzyEntry",
     "FuzzyMatch",
     "Kind",
+    "Label",
     "fingerprints",
 ]

@@ -26,7 +26,7 @@ from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.pipeline import symbols_of
 from mailweir_scoring.policy.ruleset import read_rules
-from mailweir_scoring.policy.stages import STAGES
+from mailweir_scoring.policy.stages import STAGES, stages_with
 from mailweir_scoring.walk import Task, Tools
 
 CHUNK: Final = 32
@@ -70,7 +70,7 @@ class Scorer:
         self._current = current
         self._engine = Engine(
             Tools(
-                stages=STAGES,
+                stages=stages_with(scanner=False),
                 workers=InlineWorkers(),
                 clock=CpuClock(),
                 metrics=declare(CollectorRegistry()),
