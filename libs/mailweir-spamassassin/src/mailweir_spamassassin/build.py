@@ -84,7 +84,7 @@ class Built:
 def build(
     files: RuleFileSet, evals: Evals, databases: Databases, problems: ProblemLog, *, net: bool
 ) -> Built:
-    """Return what runs of `files`. `net` lets rules flagged `net` run whose eval test asks no network here."""
+    """Return what runs of `files`; `net`: also rules flagged `net` whose eval test asks no network here."""
     return _Build(files, evals, databases, problems, net).finish()
 
 
@@ -194,7 +194,7 @@ class _Build:
             headers=groups.of(Target.HEADER, plain, self._exists),
             mimeheaders=groups.of(Target.MIMEHEADER, plain, self._exists),
             texts=self._texts(plain, numbers),
-            captures={numbers[r.rule.name]: captured_names(r.regex) for r in plain if captured_names(r.regex)},
+            captures={numbers[r.rule.name]: n for r in plain if (n := captured_names(r.regex))},
             templates=tuple(_template(r, numbers) for r in ready if wanted_names(r.regex)),
             evals=tuple(self._eval_rule(n, numbers) for n in sorted(self._found_evals) if n in numbers),
             metas=tuple(self._meta_rule(n, numbers) for n in self._ordered if n in numbers),

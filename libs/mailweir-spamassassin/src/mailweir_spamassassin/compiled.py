@@ -72,3 +72,8 @@ class Program:
     evals: tuple[EvalRule, ...] = ()
     metas: tuple[MetaRule, ...] = ()
     matchers: Mapping[int, Matcher] = field(default_factory=dict)
+
+    @property
+    def searched_alone(self) -> frozenset[int]:
+        """Return the rules on texts whose pattern no scanner narrows down."""
+        return frozenset(n for patterns in self.texts.values() for n in patterns.searched_alone)

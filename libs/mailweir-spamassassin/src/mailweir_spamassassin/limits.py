@@ -1,4 +1,4 @@
-"""What a directory of rule files may cost. A file beyond a limit is reported, never half believed in silence."""
+"""What a directory of rule files may cost. What goes beyond a limit is reported, not silently cut."""
 
 from typing import Final
 

@@ -33,7 +33,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of a source. `book` is None where an error forbids to use it: the last good one stays in force."""
+    """What became of a source; `book` is None where an error forbids to use it."""
 
     book: RuleBook | None
     files: RuleFileSet
@@ -56,9 +56,10 @@ def load(
 ) -> Loaded:
     """Read and compile rule files; nothing is kept from earlier calls.
 
-    A `strict` caller gets no book where any line is wrong; else the wrong lines are left out. Rules that are right
-    but cannot run here forbid nothing. `net` lets `net` rules run whose eval test is answered without the network.
-    `cache` is a directory, writable by this program alone, for compiled patterns: it saves seconds at each start.
+    A `strict` caller gets no book where any line is wrong, and goes on with the last good one; else the
+    wrong lines are left out. Rules that are right but cannot run here forbid nothing. `net` lets `net` rules
+    run whose eval test is answered without the network. `cache` is a directory, writable by this program
+    alone, for compiled patterns: it saves seconds at each start.
     """
     problems = ProblemLog()
     files = read(source, problems)

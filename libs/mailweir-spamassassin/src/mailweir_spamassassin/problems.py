@@ -12,7 +12,7 @@ class Severity(StrEnum):
     """What a problem means for the set of rules."""
 
     ERROR = "error"
-    """The author should repair it: a new set with such a line is not taken while an older good one is in force."""
+    """To be repaired: a new set with such a line is not taken while an older good one is in force."""
     UNSUPPORTED = "unsupported"
     """Right in SpamAssassin, not available here: the rule never hits, the others are not affected."""
     NOTE = "note"

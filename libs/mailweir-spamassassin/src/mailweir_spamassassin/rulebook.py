@@ -77,6 +77,12 @@ class RuleBook:
         """Return the names of the rules that run, sorted."""
         return self.built.names
 
+    @property
+    def searched_alone(self) -> tuple[str, ...]:
+        """Return the rules that cost time in every message: the scanner cannot say where they may match."""
+        program = self.built.program
+        return tuple(self.built.names[n] for n in sorted(program.searched_alone))
+
     def describe(self, name: str) -> str:
         """Return a rule's description."""
         return self.files.descriptions.get(name, NO_DESCRIPTION)

@@ -17,7 +17,7 @@ from mailweir_spamassassin.view.api import EvalContext, MessageView
 
 @dataclass(frozen=True, slots=True)
 class ScoreSet:
-    """One of the four score sets: scores by rule number, and every rule's value in a message where nothing hits.
+    """One of the four score sets: scores by rule number, and the rules' values where nothing hits.
 
     Most metas are 0 then, some are not (`!OTHER`); a message's values start from these, and only metas
     that a hit touches are worked out again.
@@ -69,7 +69,7 @@ class Metas:
 
 
 def _value(rule: MetaRule, values: Values, scores: Sequence[float]) -> float:
-    """Return a meta's value as others see it: a hit is worth at least something, a rule without score never hits."""
+    """Return a meta's value as others see it: positive for a hit; a rule without score never hits."""
     if not scores[rule.number]:
         return 0
     value = rule.run(values)

@@ -233,7 +233,7 @@ def _template(draft: Draft, line: Line) -> None:
 
 
 def _clear_template(name: str) -> Handler:
-    def clear(draft: Draft, line: Line) -> None:
+    def clear(draft: Draft, _line: Line) -> None:
         draft.templates.pop(name, None)
 
     return clear

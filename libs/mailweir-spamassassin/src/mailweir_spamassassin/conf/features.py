@@ -1,4 +1,4 @@
-"""What `plugin(...)`, `can(...)` and `has(...)` answer: what this package stands in for, under SpamAssassin's names."""
+"""What `plugin(...)`, `can(...)` and `has(...)` answer: what this package stands in for."""
 
 from typing import Final
 
@@ -39,7 +39,7 @@ PLUGINS: Final = frozenset(
         "WelcomeListSubject",
     ]
 )
-"""Those that a fresh installation of SpamAssassin loads. What of them needs the network is read and stays silent."""
+"""Those that a fresh installation of SpamAssassin loads; what of them asks the network stays silent."""
 
 PLUGIN_ALIASES: Final = {
     _PLUGIN + "Dmarc": _PLUGIN + "DMARC",
@@ -89,4 +89,4 @@ ABILITIES: Final = frozenset(_CONF + name for name in _CONF_ABILITIES.split()) |
     for plugin, names in _PLUGIN_ABILITIES.items()
     for name in names.split()
 )
-"""What rule files ask for before they use it; the bands of names are those of SpamAssassin 4.0.1."""
+"""What rule files ask for before they use it; their names are those of SpamAssassin 4.0.1."""

@@ -26,7 +26,7 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PatternTest:
-    """A regular expression on body, rawbody, full or uri: the literal as written, with delimiters and flags."""
+    """A regular expression on body, rawbody, full or uri: the literal with delimiters and flags."""
 
     literal: str
 
@@ -110,8 +110,9 @@ class RuleLine:
 class RuleFileSet:
     """A directory of rule files, read.
 
-    `scores` has a number per score set. `settings` maps each other directive (lower case, today's spelling) to
-    the values of its lines, in order. `templates` has the lines of `report`, `unsafe_report` and so on, by name.
+    `scores` has a number per score set. `settings` maps each other directive (lower case, today's
+    spelling) to the values of its lines, in order. `templates` has the lines of `report`, `unsafe_report`
+    and so on, by name.
     """
 
     files: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Reads a whole source of rule files: includes and conditions followed, everything wrong noted with its line."""
+"""Reads a whole source of rule files: includes and conditions followed, what is wrong noted by line."""
 
 import hashlib
 from collections.abc import Mapping

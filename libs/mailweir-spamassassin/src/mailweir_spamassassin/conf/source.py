@@ -1,4 +1,4 @@
-"""Where rule files come from: a directory, or texts in memory. The only place in this package that reads files."""
+"""Where rule files come from: a directory, or texts in memory. The only place that reads files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class MemorySource:
             raise Unreadable("no such file")
         return _decode(self.files[name])
 
-    def resolve(self, name: str, beside: str) -> str:
+    def resolve(self, name: str, beside: str) -> str:  # noqa: ARG002 - part of the interface
         """Return `name`: there are no directories here."""
         return name
 

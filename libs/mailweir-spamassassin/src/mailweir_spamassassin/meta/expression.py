@@ -1,4 +1,4 @@
-"""Expressions of meta rules and of `if` lines: text → tokens → tree, with Perl's precedences and hard limits."""
+"""Expressions of meta rules and `if` lines: text → tree, with Perl's precedences and hard limits."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,8 @@ _TOKEN: Final = re.compile(
     re.ASCII,
 )
 _LEVELS: Final = {
-    "||": 1, "&&": 2, "^": 3, "==": 4, "!=": 4, "<": 5, ">": 5, "<=": 5, ">=": 5, "+": 6, "-": 6, "*": 7, "/": 7,
+    "||": 1, "&&": 2, "^": 3, "==": 4, "!=": 4, "<": 5, ">": 5, "<=": 5, ">=": 5, "+": 6, "-": 6,
+    "*": 7, "/": 7,
 }  # fmt: skip
 _PREFIXES: Final = frozenset("!-+")
 _NO_CHAIN: Final = frozenset({4, 5})

@@ -21,7 +21,7 @@ MAX_MATCHING: Final = 5_000
 
 
 def expand_globs(node: Node, names: Sequence[str], own: str) -> Node:
-    """Return an expression with `rules_matching(GLOB)` replaced by the sum of those rules, without the rule itself."""
+    """Return an expression with `rules_matching(GLOB)` replaced by the sum of those rules but for `own`."""
     match node:
         case Call("rules_matching", glob):
             return _sum(glob, names, own)

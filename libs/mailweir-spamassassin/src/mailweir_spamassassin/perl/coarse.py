@@ -1,7 +1,7 @@
-"""Makes a pattern small for the scanner at the price of matching more: letters in all their disguises become one set.
+"""Makes a pattern small for the scanner, at the price of matching more: disguised letters become one set.
 
 A replace tag such as `<A>` is an alternative of fifty byte sequences; ten of them in a row cost a second and
-megabytes to compile. As `[aA@\\x80-\\xff]+` they cost next to nothing, and the exact engine sorts out the rest.
+megabytes to compile. As `[aA@\\x80-\\xff]+` they cost next to nothing; the exact engine sorts out the rest.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class _Span:
 
 
 def coarser(node: Node) -> Node:
-    """Return a pattern that matches wherever `node` does, with its larger alternatives of short texts merged."""
+    """Return a pattern that matches wherever `node` does, its larger alternatives of short texts merged."""
     match node:
         case Alt(branches):
             if len(branches) >= MIN_BRANCHES and (merged := _merged(node)) is not None:
@@ -42,7 +42,7 @@ def coarser(node: Node) -> Node:
 
 
 def _merged(node: Alt) -> Node | None:
-    """Return two branches for many: bytes over 0x7F with single letters, and what has several ASCII letters."""
+    """Return two branches for many: single letters and bytes over 0x7F, and longer ASCII texts."""
     single = 0
     several: _Span | None = None
     for branch in node.branches:

@@ -1,6 +1,6 @@
 """Writes a large pattern so that PCRE2 takes it: groups that come again become subroutines.
 
-PCRE2 copies a group for each of its repeats and holds 64 KiB of code; `(?&name)` is a call, backtracking included.
+PCRE2 copies a group for each of its repeats and holds 64 KiB of code; `(?&name)` is a call, and backtracks.
 """
 
 import re

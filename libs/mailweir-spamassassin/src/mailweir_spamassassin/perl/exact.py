@@ -43,7 +43,7 @@ class Matcher:
     __slots__ = ("_patterns", "_source")
 
     def __init__(self, regex: PerlRegex) -> None:
-        """Check the pattern. Raises InvalidRegexError, UnsupportedRegexError for one that PCRE2 has no room for."""
+        """Check the pattern. Raises InvalidRegexError; UnsupportedRegexError for one that is too large."""
         flags = f"(?{regex.flags})" if regex.flags else ""
         self._source = _source(flags + regex.pattern)
         self._patterns: list[_Pattern | None] = [None] * len(STEP_LIMITS)
@@ -70,13 +70,13 @@ class Matcher:
 
     def _pattern(self, text: bytes) -> _Pattern:
         size = len(text)
-        for place, (most, steps) in enumerate(STEP_LIMITS):
-            if size <= most:
-                break
+        place = next(
+            (i for i, (most, _) in enumerate(STEP_LIMITS) if size <= most), len(STEP_LIMITS) - 1
+        )
         # Two threads may both compile: the second one's work is thrown away, which harms nothing.
         pattern = self._patterns[place]
         if pattern is None:
-            pattern = self._patterns[place] = _compiled(self._source, steps)
+            pattern = self._patterns[place] = _compiled(self._source, STEP_LIMITS[place][1])
         return pattern
 
 

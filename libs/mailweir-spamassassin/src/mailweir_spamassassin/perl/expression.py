@@ -1,4 +1,4 @@
-"""A tree as an expression for the scanner: the same pattern where it can be, else one that matches no less."""
+"""A tree as an expression for the scanner: the same pattern if it can be, else one that matches no less."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""The tree of a regular expression over bytes. Case, dot and multi-line flags are resolved while reading it."""
+"""The tree of a regular expression over bytes; flags for case, dot and lines are resolved in it."""
 
 from dataclasses import dataclass
 from enum import Enum

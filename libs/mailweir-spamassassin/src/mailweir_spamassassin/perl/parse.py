@@ -1,4 +1,4 @@
-"""Reads a Perl pattern into a tree. What it does not know becomes `Anything`, so a scan never sees too little."""
+"""Reads a Perl pattern into a tree. What is not known becomes `Anything`: a scan never sees too little."""
 
 import re
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How a pattern is looked for: by the scanner alone, by the scanner and then exactly, or exactly in every text."""
+"""How a pattern is looked for: by the scanner, by it and then exactly, or exactly in every text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A pattern's exact matcher, and expressions for the scanner, the best first. Without any, every text is searched."""
+    """A pattern's exact matcher, and expressions for the scanner, the best first.
+
+    Without any, every text is searched.
+    """
 
     matcher: Matcher
     options: tuple[Option, ...]

@@ -1,4 +1,4 @@
-"""What the tree of a pattern says about it: may it match nothing, how large is it, what must be in the text."""
+"""What the tree of a pattern says: may it match nothing, how large is it, what must be in the text."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -58,7 +58,7 @@ def is_exact(node: Node) -> bool:
 
 
 def has_inner_anchor(node: Node) -> bool:
-    """Say whether `^` or `$` stands where bytes may come before or behind it: the scanner takes no such pattern."""
+    """Say whether `^` or `$` stands in the middle: the scanner takes no such pattern."""
     return _inner_anchor(node, at_start=True, at_end=True)
 
 
@@ -140,7 +140,7 @@ def lowered(node: Node) -> Node:
 
 
 def required_runs(node: Node) -> tuple[Run, ...] | None:
-    """Return texts (a set of bytes per place) one of which is in every text that matches; None for none known."""
+    """Return texts (a byte set per place), one of which is in every text that matches; None: none known."""
     match node:
         case Seq():
             return _best(_runs_of_sequence(node))

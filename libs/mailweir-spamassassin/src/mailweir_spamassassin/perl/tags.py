@@ -1,4 +1,4 @@
-"""Replace tags: `<A>` in a pattern stands for every way to write an A. Filled in before anything is compiled."""
+"""Replace tags: `<A>` in a pattern stands for every way to write an A. Filled in before compiling."""
 
 import re
 from collections.abc import Mapping

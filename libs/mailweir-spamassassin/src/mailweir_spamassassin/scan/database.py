@@ -61,7 +61,7 @@ class Databases:
     made: "list[hyperscan.Database]" = field(default_factory=list)
 
     def compile(self, expressions: Sequence[Expression]) -> int:
-        """Return the number of a database whose ids are the places in `expressions`. Raises UnfitExpression."""
+        """Return the number of a database; its ids are places in `expressions`. Raises UnfitExpression."""
         key = _key(expressions)
         database = self.cache.load(key)
         if database is None:

@@ -24,7 +24,7 @@ FEW: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A rule's pattern. `most` is 1 for a rule that hits once, else how often it counts; `skip` texts are left out."""
+    """A rule's pattern: it counts up to `most` times, and leaves out the first `skip` texts."""
 
     rule: int
     plan: Plan
@@ -55,7 +55,7 @@ class _Pass:
 class PatternSet:
     """Patterns over the same texts. Safe to share between threads."""
 
-    __slots__ = ("_direct", "_passes")
+    __slots__ = ("_alone", "_direct", "_passes")
 
     def __init__(self, patterns: Sequence[Pattern], databases: Databases) -> None:
         """Compile; a pattern that the scanner does not take in any form is matched by itself."""
@@ -68,6 +68,12 @@ class PatternSet:
             builder.add([(p, 0) for p in chunk])
         self._passes = tuple(builder.passes)
         self._direct = (*direct, *builder.unfit)
+        self._alone = (*(p for p in patterns if not p.plan.options), *builder.unfit)
+
+    @property
+    def searched_alone(self) -> tuple[int, ...]:
+        """Return the rules that are matched one by one because the scanner does not take their patterns."""
+        return tuple(p.rule for p in self._alone)
 
     def scan(self, texts: Sequence[bytes], session: Session) -> None:
         """Note in `session` which rules match in which of `texts`."""
@@ -110,7 +116,7 @@ def _note(identity: int, _start: int, _end: int, _flags: int, found: object) -> 
 
 
 def _chunks(patterns: Sequence[Pattern]) -> list[list[Pattern]]:
-    """Return the patterns in the groups that become a database each: sure ones, and few at a time of the others."""
+    """Return the groups that become a database each: sure patterns, and few at a time of the others."""
     sure = [p for p in patterns if p.plan.options[0].exact]
     wide = [p for p in patterns if not p.plan.options[0].exact]
     chunks = [sure[i : i + MAX_EXPRESSIONS] for i in range(0, len(sure), MAX_EXPRESSIONS)]
@@ -128,7 +134,7 @@ class _Builder:
         self.unfit: list[Pattern] = []
 
     def add(self, wanted: list[tuple[Pattern, int]]) -> None:
-        """Compile patterns, each with the option of that number, and fall back for those that do not compile."""
+        """Compile patterns, each with its option of that number; fall back for those that do not compile."""
         fit = [(p, p.plan.options[n]) for p, n in wanted if n < len(p.plan.options)]
         self.unfit += [p for p, n in wanted if n >= len(p.plan.options)]
         if not fit:

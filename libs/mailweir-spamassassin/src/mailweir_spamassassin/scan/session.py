@@ -13,8 +13,8 @@ from mailweir_spamassassin.perl.exact import Matcher, StepLimit
 class Session:
     """One message's findings.
 
-    `found` maps a rule's number to how often it hit, `where` to the first text it hit in. `seconds` has the time of
-    exact matching by rule, `stopped` the rules whose matching was cut short: by their steps or by the message's time.
+    `found` maps a rule's number to how often it hit, `where` to the first text it hit in. `slow` has the time
+    of exact matching by rule, `stopped` the rules that were cut short, by their steps or the message's time.
     """
 
     scratches: "Sequence[hyperscan.Scratch]"
