@@ -8,12 +8,14 @@ from hypothesis import given, settings, strategies as st
 from mailweir_policy import MessageLimits
 from mailweir_scoring.policy.checks.common import owner_of
 from mailweir_scoring.policy.checks.html import DIFFER_WORDS, common_share, split_words
-from mailweir_scoring.policy.checks.links import Target, target_of
+from mailweir_scoring.policy.checks.targets import Target, target_of
 from mailweir_scoring.policy.facts import Facts
-from mailweir_scoring.policy.pipeline import symbols_of
+from mailweir_scoring.policy.pipeline import Stage, symbols_of
 from mailweir_scoring.policy.reading import read_message, shown_texts, texts_of
 from mailweir_scoring.policy.stages import STAGES
 from mailweir_scoring.policy.verdict import clean
+
+OWN = [stage for stage in STAGES if isinstance(stage, Stage)]
 
 KNOWN = symbols_of(STAGES)
 
@@ -56,7 +58,10 @@ def test_the_owner_of_a_domain(domain: str, owner: str) -> None:
     ],
 )
 def test_where_a_link_leads(href: str, target: Target | None) -> None:
-    assert target_of(href) == target
+    found = target_of(href)
+    assert (found and (found.host, found.userinfo, found.port)) == (
+        target and (target.host, target.userinfo, target.port)
+    )
 
 
 def test_the_share_of_words_is_of_the_shorter_text() -> None:
@@ -188,7 +193,7 @@ soup = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=6)), max_s
 def test_no_message_makes_a_check_raise(raw: bytes, scan_bytes: int) -> None:
     message = read_message(raw, MessageLimits(), scan_bytes)
     facts = Facts(message, texts_of(message, scan_bytes), 1_750_000_000.0)
-    for stage in STAGES:
+    for stage in OWN:
         for hit in stage.run(facts):
             assert hit.symbol in KNOWN
             assert hit.weight == 1.0

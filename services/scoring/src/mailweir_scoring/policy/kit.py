@@ -1,7 +1,7 @@
 """The hot data that messages are judged with: immutable, and swapped as a whole between two messages."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
@@ -20,4 +20,4 @@ class Kit:
 def with_rules(rules: RuleSet, more: Iterable[Rule]) -> RuleSet:
     """Return the rule set with more rules; a symbol that is there already keeps its rule."""
     added = {rule.symbol: rule for rule in more}
-    return RuleSet({**added, **rules.rules}, rules.version) if added else rules
+    return replace(rules, rules={**added, **rules.rules}) if added else rules

@@ -2,24 +2,37 @@
 
 from typing import Final
 
+from mailweir_scoring.policy import antivirus
+from mailweir_scoring.policy.campaign import stage as campaign
 from mailweir_scoring.policy.checks import (
     agent,
+    aims,
     attachments,
+    clients,
+    contents,
     dates,
     gtube,
+    hosts,
     html,
+    language,
     links,
     message_id,
     mime,
+    obfuscation,
     origin,
+    phrases,
     presence,
     recipients,
+    senders,
+    spoof,
     subject,
+    threads,
     trace,
 )
-from mailweir_scoring.policy.pipeline import Stage, unless_decided
+from mailweir_scoring.policy.composites import COMPOSITES
+from mailweir_scoring.policy.pipeline import AnyStage, AskingStage, Stage, unless_decided
 
-STAGES: Final = (
+STAGES: Final[tuple[AnyStage, ...]] = (
     Stage("gtube", (gtube.gtube,)),
     Stage(
         "headers",
@@ -44,9 +57,21 @@ STAGES: Final = (
             trace.helo,
             agent.mailer,
             agent.claims,
+            senders.address,
+            senders.vouched,
+            clients.client,
+            clients.marks,
         ),
     ),
-    Stage("attachments", (attachments.attachments,)),
+    Stage(
+        "attachments",
+        (
+            attachments.attachments,
+            contents.archives,
+            contents.documents,
+            contents.claims,
+        ),
+    ),
     Stage(
         "structure",
         (
@@ -57,7 +82,41 @@ STAGES: Final = (
             html.active,
             html.hidden,
             links.links,
+            hosts.kinds,
+            hosts.names,
+            hosts.ways,
+            aims.aims,
+            aims.images,
+            spoof.sender,
+            spoof.links,
+            spoof.body,
+            senders.replies,
+            threads.thread,
+            threads.traffic,
         ),
         spared=unless_decided,
     ),
+    Stage(
+        "words",
+        (
+            obfuscation.shown_fields,
+            obfuscation.subject_tail,
+            obfuscation.text,
+            obfuscation.markup,
+            phrases.wares,
+            phrases.advance_fee,
+            phrases.extortion,
+            phrases.theft,
+            language.unwanted,
+        ),
+        spared=unless_decided,
+    ),
+    AskingStage("antivirus", antivirus.SYMBOLS, antivirus.antivirus, spared=unless_decided),
+    AskingStage("campaign", campaign.SYMBOLS, campaign.campaign, spared=unless_decided),
+    COMPOSITES,
 )
+
+
+def stages_with(*, scanner: bool) -> tuple[AnyStage, ...]:
+    """Return the stages that run: without a virus scanner there is no stage that asks it."""
+    return tuple(stage for stage in STAGES if scanner or stage.name != "antivirus")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mailweir_mail import Part
+from mailweir_scoring.policy.checks.view import view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
 
@@ -99,18 +100,11 @@ PAGE_NAMES: Final = frozenset(["htm", "html", "shtml", "xhtml", "mht", "mhtml", 
 def attachments(facts: Facts) -> Iterator[Hit]:
     """Programs, names that hide what a file is, disk images, and web pages to be opened from disk."""
     seen: set[str] = set()
-    for part in files(facts):
+    for part in view_of(facts).files:
         for symbol in _kinds(part):
             if symbol not in seen:
                 seen.add(symbol)
                 yield Hit(symbol, f"{part.filename or 'no name'} ({part.detected or part.type})")
-
-
-def files(facts: Facts) -> Iterator[Part]:
-    """Yield the leaves that a reader can open as files, those of forwarded messages too."""
-    for part in facts.message.parts():
-        if not part.children and not part.is_multipart and (part.filename or not part.is_text):
-            yield part
 
 
 def _kinds(part: Part) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What several checks ask of a message."""
 
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from mailweir_core.net import parse_ip
@@ -57,6 +58,25 @@ def is_bulk(facts: Facts) -> bool:
     if any(has(headers, name) for name in LIST_FIELDS):
         return True
     return (headers.get("precedence") or "").strip().lower() in ("list", "bulk")
+
+
+def is_list(facts: Facts) -> bool:
+    """Say whether a mailing list passed it on, which changes From, To and links for its own reasons."""
+    headers = facts.message.headers
+    if not (
+        has(headers, "list-id") or has(headers, "x-mailing-list") or has(headers, "mailing-list")
+    ):
+        return False
+    return has(headers, "list-post") or (headers.get("precedence") or "").strip().lower() == "list"
+
+
+def within(host: str, domains: AbstractSet[str]) -> str:
+    """Return the domain of a set that a host is in or is, or the empty string."""
+    while host:
+        if host in domains:
+            return host
+        host = host.partition(".")[2]
+    return ""
 
 
 def owner_of(domain: str) -> str:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from mailweir_mail import HtmlView, LinkPlace
+from mailweir_mail import LinkPlace
+from mailweir_scoring.policy.checks.view import view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
 
@@ -39,11 +40,10 @@ _SPLIT: Final = re.compile(
 @check("HTML_ONLY", "IMAGE_ONLY", "PARTS_DIFFER")
 def shape(facts: Facts) -> Iterator[Hit]:
     """HTML without a plain form, an image in place of text, or two forms that say different things."""
-    views = html_views(facts)
+    view = view_of(facts)
+    views, plain, shown = view.html, view.plain, view.rendered
     if not views:
         return
-    plain = "\n".join(p.text for p in facts.texts if not p.is_html)
-    shown = "\n".join(v.text for v in views)
     if not plain.strip():
         yield Hit("HTML_ONLY")
     few = letters(shown[: IMAGE_ONLY_LETTERS * 100])
@@ -66,15 +66,10 @@ def common_share(one: str, other: str) -> float | None:
     return len(words & others) / few if few >= DIFFER_WORDS else None
 
 
-def html_views(facts: Facts) -> list[HtmlView]:
-    """Return the views of the HTML parts that are scanned."""
-    return [p.html for p in facts.texts if p.html is not None]
-
-
 @check(*ACTIVE, "HTML_PASSWORD", "HTML_REFRESH")
 def active(facts: Facts) -> Iterator[Hit]:
     """What no mail client runs, and only a page that poses as a mail needs."""
-    views = html_views(facts)
+    views = view_of(facts).html
     tags = frozenset().union(*(v.elements for v in views))
     for symbol, which in ACTIVE.items():
         if tags & which:

@@ -1,0 +1,64 @@
+"""Where the links of a message lead as a whole, beside who sent it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from mailweir_mail import LinkPlace
+from mailweir_scoring.policy.checks.common import is_list, owner_of
+from mailweir_scoring.policy.checks.view import view_of
+from mailweir_scoring.policy.facts import Facts, Hit
+from mailweir_scoring.policy.pipeline import check
+
+SHORT_WORDS: Final = 60
+SAME_LINKS: Final = 4
+IMAGE_LETTERS: Final = 200
+
+
+@check("LINKS_FOREIGN", "LINKS_ONE_TARGET", "SHORT_FOREIGN_LINK", "LINK_AROUND_IMAGE")
+def aims(facts: Facts) -> Iterator[Hit]:
+    """All links to one strange place, few words and a link, or an image that is a link."""
+    view = view_of(facts)
+    if not view.targets or is_list(facts):
+        return
+    foreign = view.sender_owner not in view.owners
+    if foreign and len(view.owners) == 1 and not view.bulk:
+        yield Hit("LINKS_FOREIGN", view.owners[0])
+        words = view.shown.count(" ") + view.shown.count("\n")
+        if words < SHORT_WORDS:
+            yield Hit("SHORT_FOREIGN_LINK", f"{words} words, {view.owners[0]}")
+    anchors = Counter(
+        link.href for v in view.html for link in v.links if link.place is LinkPlace.ANCHOR
+    )
+    if foreign and len(anchors) == 1 and anchors.total() >= SAME_LINKS:
+        yield Hit("LINKS_ONE_TARGET", f"{anchors.total()} links to {next(iter(anchors))}")
+    if foreign and view.html and _image_linked(facts):
+        yield Hit("LINK_AROUND_IMAGE", view.owners[0])
+
+
+def _image_linked(facts: Facts) -> bool:
+    view = view_of(facts)
+    bare = any(
+        link.place in (LinkPlace.ANCHOR, LinkPlace.AREA) and not link.text.strip()
+        for v in view.html for link in v.links
+    )  # fmt: skip
+    return bare and any(v.images for v in view.html) and len(view.rendered) < IMAGE_LETTERS
+
+
+@check("HTML_IMAGES_REMOTE", "HTML_IMAGES_FOREIGN")
+def images(facts: Facts) -> Iterator[Hit]:
+    """Images that are fetched when the message is read, and tell that it is."""
+    view = view_of(facts)
+    sources = [
+        i.src
+        for v in view.html
+        for i in v.images
+        if i.src[:8].lower().startswith(("http:", "https:"))
+    ]
+    if not sources:
+        return
+    yield Hit("HTML_IMAGES_REMOTE", f"{len(sources)} images")
+    hosts = {s.split("/", 3)[2].lower() for s in sources[:50] if s.count("/") > 2}
+    owners = {owner_of(h) for h in hosts}
+    if not view.bulk and len(owners) == 1 and owners.isdisjoint({view.sender_owner, *view.owners}):
+        yield Hit("HTML_IMAGES_FOREIGN", next(iter(owners)))

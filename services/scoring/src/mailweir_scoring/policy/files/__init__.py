@@ -1,0 +1,1 @@
+"""What lies in files, read from their directories alone: nothing is ever unpacked."""
