@@ -113,7 +113,7 @@ class TestLogFile:
 class TestPlaces:
     def test_folders_are_made_for_their_owner_alone(self, tmp_path: Path) -> None:
         places = make_places(tmp_path / "a" / "b")
-        for folder in (places.data, places.sockets, places.logs, places.nats):
+        for folder in (places.data, places.sockets, places.logs, places.nats, places.signing_keys):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert places.database("gateway") == f"sqlite+aiosqlite:///{tmp_path}/a/b/gateway.db"
 

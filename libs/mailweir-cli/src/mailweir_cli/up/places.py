@@ -49,6 +49,11 @@ class Places:
         return self.data / "tls" / "key.pem"
 
     @property
+    def signing_keys(self) -> Path:
+        """Keys that mail of our users is signed with: `<domain>/<selector>.pem`."""
+        return self.data / "dkim"
+
+    @property
     def first_policy(self) -> Path:
         """The policy that the gateway takes at its first start."""
         return self.data / "first-policy.json"
@@ -87,6 +92,7 @@ def make_places(data: Path) -> Places:
     if len(str(sockets).encode()) + len(_LONGEST_SOCKET) > MAX_UNIX_PATH_BYTES:
         sockets = Path(tempfile.mkdtemp(prefix="mailweir-", dir="/tmp"))
     places = Places(data, sockets)
-    for folder in (sockets, places.logs, places.nats, places.certificate.parent):
+    folders = (sockets, places.logs, places.nats, places.certificate.parent, places.signing_keys)
+    for folder in folders:
         folder.mkdir(exist_ok=True, mode=0o700)
     return places

@@ -132,6 +132,7 @@ def _ingress(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
         "SUBMISSIONS_LISTEN": "",
         "TLS_CERT_FILE": str(places.certificate),
         "TLS_KEY_FILE": str(places.certificate_key),
+        "SIGNING_KEYS_DIR": str(places.signing_keys),
         "STORE_DIRECTORY": str(places.data),
         "STORE_FREE_BYTES": str(reserve(places.data)),
         "SCORING_TARGET": places.socket("scoring"),
