@@ -13,9 +13,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 SEEDS: Final = Path(__file__).with_name("seeds") / "mail"
 SLOW: Final = 5.0  # seconds of CPU for one input of at most LONGEST octets
@@ -57,16 +57,27 @@ def check(data: bytes) -> None:
     assert first_header(clean, "x-spam-flag") is None
 
 
-def run_atheris(seconds: int, findings: Path) -> int:
+class Target(NamedTuple):
+    """What is fuzzed: the function, where its seeds lie, and what its inputs are made of."""
+
+    check: Callable[[bytes], None]
+    seeds: Path
+    tokens: Sequence[bytes]
+
+
+MAIL: Final = Target(check, SEEDS, TOKENS)
+
+
+def run_atheris(seconds: int, findings: Path, target: Target = MAIL) -> int:
     """Let coverage lead the search; libFuzzer ends the process by itself."""
     import atheris
 
     with atheris.instrument_imports(include=["mailweir_mail"]):
         import mailweir_mail  # noqa: F401 - imported here so that it is instrumented
     work = Path(tempfile.mkdtemp(prefix="fuzz-mail-"))
-    shutil.copytree(SEEDS, work / "corpus")
+    shutil.copytree(target.seeds, work / "corpus")
     words = work / "words"
-    words.write_text("".join(map(_dictionary_line, TOKENS)))
+    words.write_text("".join(map(_dictionary_line, target.tokens)))
     options = (
         f"-max_total_time={seconds}",
         f"-max_len={LONGEST}",
@@ -77,7 +88,7 @@ def run_atheris(seconds: int, findings: Path) -> int:
         "-print_final_stats=1",
         str(work / "corpus"),
     )
-    atheris.Setup([sys.argv[0], *options], check)
+    atheris.Setup([sys.argv[0], *options], target.check)
     atheris.Fuzz()
     return 0
 
@@ -88,18 +99,16 @@ def _dictionary_line(token: bytes) -> str:
     return f'"{octets}"\n'
 
 
-def run_random(
-    seconds: float, findings: Path, *, seed: int, target: Callable[[bytes], None] = check
-) -> int:
+def run_random(seconds: float, findings: Path, *, seed: int, target: Target = MAIL) -> int:
     """Mutate seeds, and what came of them, at random."""
     chance = random.Random(seed)
-    pool = [path.read_bytes() for path in sorted(SEEDS.iterdir())]
+    pool = [path.read_bytes() for path in sorted(target.seeds.iterdir())]
     end, count = time.monotonic() + seconds, 0
     while time.monotonic() < end:
-        data = mutate(chance, pool)
+        data = mutate(chance, pool, target.tokens)
         started = time.process_time()
         try:
-            target(data)
+            target.check(data)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
             print(
                 f"{type(error).__name__}: {error}\nafter {count} inputs, kept as {keep(findings, data)}"
@@ -115,14 +124,14 @@ def run_random(
     return 0
 
 
-def mutate(chance: random.Random, pool: list[bytes]) -> bytes:
+def mutate(chance: random.Random, pool: list[bytes], tokens: Sequence[bytes] = TOKENS) -> bytes:
     """Change a seed in one to eight places."""
     data = bytearray(chance.choice(pool))
     for _ in range(chance.randint(1, 8)):
         at = chance.randint(0, len(data))
         kind = chance.randrange(6)
         if kind == 0:
-            data[at:at] = chance.choice(TOKENS)
+            data[at:at] = chance.choice(tokens)
         elif kind == 1:
             del data[at : at + chance.randint(1, 64)]
         elif kind == 2:
@@ -145,9 +154,9 @@ def keep(findings: Path, data: bytes) -> Path:
     return path
 
 
-def main() -> int:
+def main(target: Target = MAIL, description: str | None = __doc__) -> int:
     """Fuzz for the time given, or check the files named."""
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(description=description)
     options.add_argument("--minutes", type=float, default=10.0)
     options.add_argument("--engine", choices=["auto", "atheris", "random"], default="auto")
     options.add_argument(
@@ -157,14 +166,14 @@ def main() -> int:
     options.add_argument("files", nargs="*", type=Path, help="check these inputs instead")
     chosen = options.parse_args()
     for path in chosen.files:
-        check(path.read_bytes())
+        target.check(path.read_bytes())
     if chosen.files:
         return 0
     findings = chosen.findings or Path(tempfile.mkdtemp(prefix="findings-"))
     findings.mkdir(parents=True, exist_ok=True)
     if chosen.engine != "random":
         try:
-            return run_atheris(int(chosen.minutes * 60), findings)
+            return run_atheris(int(chosen.minutes * 60), findings, target)
         except ImportError:
             if chosen.engine == "atheris":
                 raise
@@ -173,7 +182,7 @@ def main() -> int:
                 file=sys.stderr,
             )
     seed = random.randrange(2**32) if chosen.seed is None else chosen.seed
-    return run_random(chosen.minutes * 60, findings, seed=seed)
+    return run_random(chosen.minutes * 60, findings, seed=seed, target=target)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ def test_what_raises_is_kept(
             msg = "found it"
             raise ValueError(msg)
 
-    assert fuzz["run_random"](30.0, tmp_path, seed=1, target=fragile) == 1
+    target = fuzz["MAIL"]._replace(check=fragile)
+    assert fuzz["run_random"](30.0, tmp_path, seed=1, target=target) == 1
     (finding,) = tmp_path.iterdir()
     assert b"\0" in finding.read_bytes()
     assert "ValueError: found it" in capsys.readouterr().out
