@@ -60,7 +60,8 @@ def load(key: str, value: bytes) -> FuzzyEntry | None:
     """Return the entry of a key and its value, or None where they are not of this form."""
     kind, _, hexadecimal = key.partition(".")
     try:
-        bytes.fromhex(hexadecimal)
+        if not bytes.fromhex(hexadecimal):
+            return None
         document = json.loads(value)
         spam, ham, at = (float(document[name]) for name in ("spam", "ham", "at"))
         return FuzzyEntry(Fingerprint(Kind(kind), hexadecimal), _bounded(spam), _bounded(ham), at)
