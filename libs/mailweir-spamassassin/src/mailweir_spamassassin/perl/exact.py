@@ -7,6 +7,7 @@ import pcre2
 
 from mailweir_spamassassin.limits import STEP_LIMITS
 from mailweir_spamassassin.perl.compact import compact
+from mailweir_spamassassin.perl.dialect import for_pcre2
 from mailweir_spamassassin.perl.literal import InvalidRegexError, PerlRegex, UnsupportedRegexError
 
 _PCRE2: Final[Any] = pcre2
@@ -45,7 +46,7 @@ class Matcher:
     def __init__(self, regex: PerlRegex) -> None:
         """Check the pattern. Raises InvalidRegexError; UnsupportedRegexError for one that is too large."""
         flags = f"(?{regex.flags})" if regex.flags else ""
-        self._source = _source(flags + regex.pattern)
+        self._source = _source(flags + for_pcre2(regex.pattern))
         self._patterns: list[_Pattern | None] = [None] * len(STEP_LIMITS)
 
     def search(self, text: bytes) -> Match | None:

@@ -47,7 +47,7 @@ class TagFiller:
         pieces = _ANY_TAG.split(pattern)
         if inter:
             # Between two adjacent tags the split leaves an empty piece.
-            pieces = [piece or inter for piece in pieces]
+            pieces[1:-1] = [piece or inter for piece in pieces[1:-1]]
         again = False
         for i, piece in enumerate(pieces):
             pieces[i], more = self._piece(piece, pre, post)
