@@ -9,14 +9,27 @@ from email import policy
 from email.parser import BytesParser
 from typing import Any
 
+import dkim
 import pytest
 import pytest_asyncio
 
 from mailweir_cli.samples import load_samples
+from mailweir_core.asking import drive
+from mailweir_core.clock import SystemClock
+from mailweir_mail.auth.dkim import (
+    DkimStatus,
+    KeyType,
+    load_private_key,
+    make_private_key,
+    to_pem,
+    txt_record,
+    verify,
+)
 from mailweir_testkit.builders import mail
 from mailweir_testkit.load import Fate, Letter, Plan, deliver
 from mailweir_testkit.product import Product, product
 from mailweir_testkit.sink import Caught, Manners, Sink, sink
+from mailweir_testkit.zones import Zones
 
 pytestmark = [
     pytest.mark.e2e,
@@ -71,6 +84,9 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     async with sink(manners) as target:
         hop = f"smtp://{target.address[0]}:{target.address[1]}"
         data = tmp_path_factory.mktemp("ways") / "data"
+        key = data / "dkim" / "example.com" / "s1.pem"
+        key.parent.mkdir(parents=True)
+        key.write_bytes(to_pem(make_private_key(KeyType.RSA)))
         running = product(data, "--no-samples", "--next-hop", hop)
         made = await asyncio.to_thread(running.__enter__)
         try:
@@ -133,6 +149,28 @@ async def test_deleted_mail_is_gone(stage: Stage) -> None:
 
 async def test_a_user_submits_mail(stage: Stage) -> None:
     subject = "from a user of ours"
+    got = await _submitted(stage, subject, mail(subject))
+    assert b"DKIM-Signature" not in (got.content or b"")  # its From is somebody else's
+    record = await stage.record(got.ref, "delivered")
+    assert record["session"]["auth_user"] == "demo@example.com"
+    assert record["session"]["listener"] == "submission"
+
+
+async def test_what_a_user_submits_arrives_signed(stage: Stage) -> None:
+    subject = "signed by our gateway"
+    content = f"From: Demo <demo@example.com>\r\nSubject: {subject}\r\n\r\nhello\r\n.\r\n".encode()
+    got = await _submitted(stage, subject, content)
+    assert got.content is not None
+    key = load_private_key((stage.product.data / "dkim/example.com/s1.pem").read_bytes())
+    record = txt_record(key)
+    zones = Zones({"s1._domainkey.example.com": {"TXT": [record]}})
+    (result,) = drive(verify(got.content, SystemClock().now()), zones.answer)
+    assert (result.result, result.domain) == (DkimStatus.PASS, "example.com"), result
+    assert dkim.verify(got.content, dnsfunc=lambda _name, timeout=5: record.encode())
+
+
+async def _submitted(stage: Stage, subject: str, content: bytes) -> Caught:
+    """Send as the demo user; returns what the next hop got."""
 
     def submit() -> None:
         host, port = stage.product.address("submission")
@@ -142,16 +180,13 @@ async def test_a_user_submits_mail(stage: Stage) -> None:
         with smtplib.SMTP(host, port, timeout=20) as client:
             client.starttls(context=context)
             client.login("demo@example.com", password)
-            client.sendmail("demo@example.com", ["carl@example.com"], mail(subject))
+            client.sendmail("demo@example.com", ["carl@example.com"], content)
 
     await asyncio.to_thread(submit)
     async with asyncio.timeout(20):
         while not any(subject.encode() in (m.content or b"") for m in stage.sink.mails):
             await asyncio.sleep(0.05)
-    got = next(m for m in stage.sink.mails if subject.encode() in (m.content or b""))
-    record = await stage.record(got.ref, "delivered")
-    assert record["session"]["auth_user"] == "demo@example.com"
-    assert record["session"]["listener"] == "submission"
+    return next(m for m in stage.sink.mails if subject.encode() in (m.content or b""))
 
 
 async def test_a_refusal_of_the_next_hop_becomes_a_notification(stage: Stage) -> None:
