@@ -139,7 +139,7 @@ class _Build:
         test = rule.test
         if isinstance(test, NetworkTest):
             self._leave_out(rule, ProblemKind.NETWORK, f"{test.what} asks the network")
-        elif "net" in flags and not (self._net and isinstance(test, EvalTest)):
+        elif "net" in flags and isinstance(test, EvalTest) and not self._net:
             self._leave_out(rule, ProblemKind.NETWORK, "flagged `net`: it asks the network")
         elif isinstance(test, MetaTest):
             self._metas[rule.name] = test.expression

@@ -75,7 +75,10 @@ def pattern(view: View, text: str) -> re.Pattern[str] | None:
 
 
 def text_of(view: View, name: str, modifier: str = "") -> str:
-    """Return a header's value with an octet per character; empty where there is none."""
+    """Return a header's value with an octet per character, of addresses the first; empty where there is none."""
+    if modifier == "addr":
+        values = view.headers_all(name, modifier)
+        return values[0].decode("latin-1") if values else ""
     return (view.header(name, modifier) or b"").decode("latin-1")
 
 

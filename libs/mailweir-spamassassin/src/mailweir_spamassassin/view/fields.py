@@ -15,7 +15,6 @@ MAX_KEY: Final = 256
 MAX_VALUE: Final = 8192
 MAX_ALL: Final = 65_536
 """Of a field's name, of its value, and of all fields together as ALL shows them."""
-_FIRST_ONLY: Final = frozenset({"addr", "name", "host", "domain", "ip", "revip"})
 _SINGLE_QUOTED: Final = re.compile(rb"\A'(.*?)'\Z", re.DOTALL)
 _SPACES: Final = re.compile(rb"\s+")
 _AT_HOST: Final = re.compile(r".*@(\S+)")
@@ -63,13 +62,11 @@ class Fields:
         return self._raw.get(name, [])
 
     def get(self, name: str, modifier: str) -> bytes | None:
-        """Return the values joined; of addresses and the like the first one alone; None for none."""
+        """Return the values joined, on a line each; None for none."""
         values = self.all(name, modifier)
         if not values:
             return None
-        if name.lower() == "envelopefrom" or not _FIRST_ONLY.isdisjoint(modifier.split(":")):
-            return values[0].removesuffix(b"\n")
-        return b"".join(values)
+        return (b"" if values[0].endswith(b"\n") else b"\n").join(values)
 
     def all(self, name: str, modifier: str = "") -> tuple[bytes, ...]:
         """Return the values, each with its line end where it is a whole field."""

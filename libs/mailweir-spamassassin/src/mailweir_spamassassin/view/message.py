@@ -68,7 +68,7 @@ class View:
         return Fields(self)
 
     def header(self, name: str, modifier: str = "") -> bytes | None:
-        """Return all values of a header or pseudo-header, one after the other; of addresses the first alone."""
+        """Return all values of a header or pseudo-header, on a line each; None where it has none."""
         return self.fields.get(name, modifier)
 
     def headers_all(self, name: str, modifier: str = "") -> tuple[bytes, ...]:

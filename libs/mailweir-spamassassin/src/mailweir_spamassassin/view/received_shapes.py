@@ -70,7 +70,9 @@ SHAPES: Final = (
     Shape("HELO ([IP]) by BY (Lotus", " (Lotus Domino "),
     Shape("IP ([ANY]) by BY", "with HTTP"),
     # Sendmail and what imitates it.
-    Shape("HELO ({(?:IDENT:)?(?:[^@\\s]*@)?}RDNS [IP]{.*}) by BY ({(?!qmail-)}", dns=True),
+    Shape(
+        "HELO ({(?:IDENT:)?(?:(?P<ident>[^@\\s]*)@)?}RDNS [IP]{.*}) by BY ({(?!qmail-)}", dns=True
+    ),
     Shape("HELO (RDNS [IP]) by BY with ANY (", dns=True),
     Shape("RDNS ([IP] helo=HELO) by BY with "),
     Shape("HELO (<unknownANY>[IP]) by BY "),

@@ -25,6 +25,9 @@ _ENVELOPE: Final = re.compile(
     r"(?:return-path:? |envelope-(?:sender|from)[ =])(\S+)\b", re.IGNORECASE
 )
 _LOCAL_BY: Final = re.compile(r"from (\S+) by [^\s;]+ ?;", re.IGNORECASE)
+_SUBMITTED: Final = re.compile(
+    r"\(from \S+@localhost\) by \S+ |\(from [^\s@]+@[^)]+\) by \S+\(jqueuemail\) id "
+)
 _IP_ONLY: Final = re.compile(r"\[[\d.]+\]\Z")
 _BRACKETED: Final = re.compile(rf"\[({ADDRESS})\]", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[\s\0#\[\]()<>|]")
@@ -173,7 +176,7 @@ def parse(text: str) -> Relay | bool | None:
         auth=_auth(text),
     )
     if not text.startswith("from "):
-        return _fallback(text, base)
+        return False if _SUBMITTED.match(text) else _fallback(text, base)
     envelope = _ENVELOPE.search(text)
     if envelope:
         base = replace(base, envfrom=envelope[1])
