@@ -8,7 +8,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mailweir_core.decision import Action
+from mailweir_runtime.dns import DnsMetrics, declare as declare_dns
 from mailweir_scoring.campaign_metrics import CampaignMetrics, declare_campaigns
+from mailweir_scoring.list_metrics import ListMetrics, declare_lists
 from mailweir_scoring.policy.judgement import Judgement
 
 SCORE_BUCKETS: Final = (-5.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0)
@@ -60,6 +62,8 @@ class Metrics:
     signals: Counter
     abandoned: Gauge
     campaigns: CampaignMetrics
+    dns: DnsMetrics
+    lists: ListMetrics
     by_action: dict[Action, Counter] = field(default_factory=dict)
     by_stage: dict[str, Histogram] = field(default_factory=dict)
     """Of `stage_seconds`."""
@@ -142,6 +146,8 @@ def declare(registry: CollectorRegistry) -> Metrics:
             registry=registry,
         ),
         campaigns=declare_campaigns(registry),
+        dns=declare_dns(registry, "scoring"),
+        lists=declare_lists(registry),
     )
     for action in Action:
         metrics.by_action[action] = metrics.messages.labels(action)
