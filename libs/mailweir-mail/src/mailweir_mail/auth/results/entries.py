@@ -1,4 +1,4 @@
-"""The results of our checks as Authentication-Results has them (RFC 8601 §2.7, RFC 8617 §7.1, RFC 7489 §11.1)."""
+"""Our results as Authentication-Results has them (RFC 8601 §2.7, RFC 8617 §7.1, RFC 7489 §11.1)."""
 
 from mailweir_core.net import Address
 from mailweir_mail.auth.arc.model import ArcResult, ArcStatus

@@ -47,31 +47,28 @@ def parse_results(value: bytes | str) -> AuthResults | None:
 
 
 def _sections(text: str) -> tuple[list[tuple[str, str]], bool]:
-    """Cut at semicolons, comments taken out; return (text, first comment) of each, and whether it ended well."""
+    """Cut at semicolons; return (text without comments, comments) of each, and whether it ended well."""
     sections: list[tuple[str, str]] = []
     words: list[str] = []
-    comments: list[str] = []
+    comment: list[str] = []
     depth = 0
     for found in _PIECE.finditer(text):
         piece = found[0]
+        if piece == ")" and depth:
+            depth -= 1
+        if depth:
+            comment.append(_ESCAPE.sub(r"\1", piece) if piece[0] == "\\" else piece)
+        elif piece == ";":
+            sections.append(("".join(words), "".join(comment).strip()))
+            words, comment = [], []
+        elif piece not in "()":
+            words.append(piece)
+        else:
+            words.append(" ")
+            comment.append(" ")
         if piece == "(" and depth < MAX_NESTED:
             depth += 1
-            if depth == 1:
-                words.append(" ")
-                comments.append("")
-                continue
-        elif piece == ")" and depth:
-            depth -= 1
-            if not depth:
-                continue
-        if depth:
-            comments[-1] += _ESCAPE.sub(r"\1", piece) if piece[0] == "\\" else piece
-        elif piece == ";":
-            sections.append(("".join(words), comments[0] if comments else ""))
-            words, comments = [], []
-        else:
-            words.append(piece)
-    sections.append(("".join(words), comments[0] if comments else ""))
+    sections.append(("".join(words), "".join(comment).strip()))
     return sections, not depth
 
 

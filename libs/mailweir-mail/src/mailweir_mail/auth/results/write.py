@@ -16,7 +16,7 @@ _COMMENT_SPECIAL: Final = re.compile(r"([()\\])")
 
 
 def field_value(found: AuthResults) -> str:
-    """Return the field's value, a line for each result; `mailweir_mail.fold` and friends make a header of it."""
+    """Return the field's value, a line for each result; `mailweir_mail.fold` makes a header of it."""
     head = _value(found.authserv_id) + (f" {found.version}" if found.version.isdigit() else "")
     if not found.results:
         return f"{head}; none"
@@ -27,7 +27,7 @@ def _result(result: MethodResult) -> str:
     version = f"/{result.version}" if result.version.isdigit() else ""
     words = [f"{_keyword(result.method)}{version}={_keyword(result.result)}"]
     if result.comment:
-        words.append(f"({_COMMENT_SPECIAL.sub(r'\\\1', _seen(result.comment))})")
+        words.append("(" + _COMMENT_SPECIAL.sub(r"\\\1", _seen(result.comment)) + ")")
     if result.reason:
         words.append(f"reason={_value(result.reason)}")
     words.extend(map(_property, result.properties))
@@ -48,7 +48,7 @@ def _value(text: str) -> str:
     shown = _seen(text)
     if _TOKEN.fullmatch(shown) or _ADDRESS.fullmatch(shown):
         return shown
-    return f'"{_SPECIAL.sub(r"\\\1", shown)}"'
+    return '"' + _SPECIAL.sub(r"\\\1", shown) + '"'
 
 
 def _seen(text: str) -> str:
