@@ -104,6 +104,24 @@ def test_who_finds_it_broken_says_so_and_closes_it(chain: Chain) -> None:
     assert chain.once_more(closed) == closed
 
 
+def test_only_some_older_signatures_are_worth_a_check(chain: Chain) -> None:
+    raw = chain.of(4)
+    assert chain.check(raw, limits=ArcLimits(older=3)).oldest_pass == 0
+    result = chain.check(raw, limits=ArcLimits(older=2))
+    assert (result.status, result.oldest_pass) == (PASS, 2)
+    assert chain.check(raw, limits=ArcLimits(older=0)).oldest_pass == 4
+
+
+def test_the_longest_chain_passes_and_is_full(chain: Chain) -> None:
+    raw = chain.message
+    for number in range(50):
+        told = ArcResult(PASS if number else NONE, instance=number)
+        raw = seal(raw, chain.results, told, chain.keys[1], chain.now) + raw
+    result = chain.check(raw)
+    assert (result.status, result.instance, result.oldest_pass) == (PASS, 50, 40)
+    assert chain.once_more(raw) == raw
+
+
 def test_a_chain_has_an_end(chain: Chain) -> None:
     limits = ArcLimits(sets=2)
     assert chain.check(chain.of(2), limits=limits).status is PASS

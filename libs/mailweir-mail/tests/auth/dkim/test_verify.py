@@ -122,6 +122,7 @@ def test_a_second_from_is_not_vouched_for(world: World) -> None:
         ("d=example.com", "d=", PERMERROR, "d="),
         ("s=r", "s=", PERMERROR, "s="),
         ("s=r", "s=none", PERMERROR, "no key"),
+        ("s=r", "s=" + ".".join(["a" * 60] * 4), PERMERROR, "too long"),
         ("h=from:from", "h=fromm", PERMERROR, "From"),
         ("t=1700000000", "t=170000000x", PERMERROR, "t="),
         ("t=1700000000", "t=1700000000; x=1700000000", PERMERROR, "x="),

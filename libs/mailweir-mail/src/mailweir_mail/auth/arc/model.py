@@ -42,6 +42,8 @@ class ArcLimits:
 
     sets: int = 50
     """RFC 8617 §4.2.1: instances go from 1 to 50."""
+    older: int = 10
+    """Message signatures below the last that are checked for `oldest_pass`; the rest count as broken."""
     field_bytes: int = 32_768
     """Length of one ARC-Authentication-Results that is read."""
     signatures: DkimLimits = field(default_factory=DkimLimits)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from mailweir_core.asking import Asking
 from mailweir_core.dns import DnsAnswer, DnsQuestion
@@ -75,15 +76,22 @@ def check_chain(sets: Sequence[ArcSet]) -> None:
             raise broken(f"cv={one.chain} in instance {one.instance}")
 
 
-def sealed(found: Section, places: Sequence[tuple[int, int, int]], unsigned: bytes) -> bytes:
-    """Return what a seal signs: the sets in order, its own field last and with b= empty (§5.1.1).
+def seal_digests(found: Section, sets: Sequence[ArcSet]) -> Sequence[bytes]:
+    """Return the SHA-256 that each seal signs: all sets up to its own, which has an empty b= (§5.1.1).
 
-    `places` are those of each set; the last one's seal is not looked at, it is `unsigned`.
+    One hash goes on from set to set: hashing anew for each seal would grow with the square of their number.
     """
     form = HEADER[Canon.RELAXED]
-    order = [place for triple in places for place in triple][:-1]
-    fields = [form(found.fields[place]) for place in order]
-    return b"".join(fields) + form(unsigned + CRLF).removesuffix(CRLF)
+    running = sha256()
+    digests = []
+    for one in sets:
+        results, message, seal = (form(found.fields[place]) for place in one.places)
+        running.update(results + message)
+        own = running.copy()
+        own.update(form(one.seal.unsigned + CRLF).removesuffix(CRLF))
+        digests.append(own.digest())
+        running.update(seal)
+    return digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +111,9 @@ class _Chain:
         last = self.sets[-1]
         try:
             self._message(last)
-            for last in reversed(self.sets):
-                self._seal(last)
+            digests = seal_digests(self.found, self.sets)
+            for last, digest in reversed(list(zip(self.sets, digests, strict=True))):
+                check_digest(last.seal, digest, self._keys(last.seal))
         except Unusable as problem:
             raise broken(f"instance {last.instance}: {problem.detail}") from problem
 
@@ -114,7 +123,8 @@ class _Chain:
         One whose key was not asked for anyway counts as not holding: it is not worth a question.
         """
         lowest = len(self.sets)
-        for one in reversed(self.sets[:-1]):
+        older = self.sets[-2::-1] if len(self.sets) > 1 else ()
+        for one in older[: self.limits.older]:
             if question(one.message) not in self.answers:
                 break
             try:
@@ -127,11 +137,6 @@ class _Chain:
     def _message(self, one: ArcSet) -> None:
         check_time(one.message, self.now, self.limits.signatures)
         check_message(one.message, self.found, self.body, self._keys(one.message))
-
-    def _seal(self, one: ArcSet) -> None:
-        places = [before.places for before in self.sets[: one.instance]]
-        data = sealed(self.found, places, one.seal.unsigned)
-        check_digest(one.seal, data, self._keys(one.seal))
 
     def _keys(self, signature: Signature) -> Sequence[Key]:
         return keys_of(

@@ -6,7 +6,7 @@ from typing import Final
 
 from mailweir_core.dns import DnsAnswer, DnsStatus
 
-from .canonical import BODY, HEADER, Canon, Section, chosen
+from .canonical import BODY, CRLF, HEADER, Canon, Section, chosen
 from .keys import Key, KeyCache, read_key
 from .model import DkimLimits, DkimStatus, Unusable, broken
 from .signature import Signature
@@ -95,12 +95,11 @@ def check_message(signature: Signature, found: Section, body: Body, keys: Sequen
         raise Unusable(DkimStatus.FAIL, "the body is not what was signed")
     header = chosen(found, signature.names, signature.header, without=signature.place)
     own = HEADER[signature.header](signature.unsigned)
-    return check_digest(signature, header + own.removesuffix(b"\r\n"), keys)
+    return check_digest(signature, sha256(header + own.removesuffix(CRLF)).digest(), keys)
 
 
-def check_digest(signature: Signature, data: bytes, keys: Sequence[Key]) -> Key:
-    """Return the key whose signature of `data` this is. Raises Unusable."""
-    digest = sha256(data).digest()
+def check_digest(signature: Signature, digest: bytes, keys: Sequence[Key]) -> Key:
+    """Return the key whose signature of this SHA-256 it is. Raises Unusable."""
     for key in keys:
         if key.verifies(signature.signature, digest):
             return key

@@ -10,6 +10,8 @@ from .tags import base64_value, compact, domain_name, names, number, parse_tags,
 
 ALGORITHMS: Final = {b"rsa-sha256": "rsa", b"ed25519-sha256": "ed25519"}
 HEADER_B: Final = 8  # RFC 6008 §3
+NAME_CHARACTERS: Final = 253  # RFC 1035 §3.1, as text without the dot at its end
+_INFIX: Final = "._domainkey."
 _HEX: Final = re.compile(rb"=([0-9A-F]{2})")
 _FIELD_NAME: Final = re.compile(rb"[!-9<-~]*")
 
@@ -40,7 +42,7 @@ class Signature:
     @property
     def question(self) -> str:
         """Return the name of the key's TXT record."""
-        return f"{self.selector}._domainkey.{self.domain}"
+        return f"{self.selector}{_INFIX}{self.domain}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def signature(place: int, field: bytes, tags: dict[bytes, bytes]) -> Signature:
         raise broken("d= is not a domain")
     if selector is None:
         raise broken("s= is not a selector")
+    if len(selector) + len(_INFIX) + len(domain) > NAME_CHARACTERS:
+        raise broken("the key's name is too long for DNS")
     return Signature(
         place=place,
         domain=domain,
