@@ -8,9 +8,12 @@ from pydantic import Field, model_validator
 
 from mailweir_core.decision import Action
 from mailweir_policy.antivirus import AntivirusPolicy
+from mailweir_policy.authentication import AuthenticationPolicy
 from mailweir_policy.base import PolicyModel
 from mailweir_policy.campaign import CampaignPolicy
 from mailweir_policy.fields import Bytes, Cap, Score, Seconds
+from mailweir_policy.lists import ListsPolicy
+from mailweir_policy.statistics import StatisticsPolicy
 
 
 class Thresholds(PolicyModel):
@@ -92,6 +95,8 @@ class ScoringPolicy(PolicyModel):
             "structure": 5.5,
             "attachments": 9.0,
             "campaign": 14.0,
+            "lists": 9.0,
+            "statistics": 6.5,
             "identity": 5.5,
             "links": 5.5,
             "words": 4.5,
@@ -108,6 +113,9 @@ class ScoringPolicy(PolicyModel):
     """Languages that are written here (ISO 639-1); a text in a script of none of them is a signal. Empty: all."""
     forbidden_charsets: tuple[Annotated[str, Field(max_length=40, pattern="^[^A-Z]+$")], ...] = ()
     """Character sets, lower case, whose use is a signal, such as `koi8-r`."""
+    authentication: AuthenticationPolicy = AuthenticationPolicy()
+    lists: ListsPolicy = ListsPolicy()
+    statistics: StatisticsPolicy = StatisticsPolicy()
     campaign: CampaignPolicy = CampaignPolicy()
     antivirus: AntivirusPolicy = AntivirusPolicy()
 
@@ -121,4 +129,7 @@ _DEFAULT_STAGES: Final = {
     "parse": StagePolicy(on_failure=StageFailure.TEMPFAIL),
     # longer than one scan may take, so that the scanner's own answer says what failed
     "antivirus": StagePolicy(budget_seconds=6.0, on_failure=StageFailure.TEMPFAIL),
+    # SPF may ask ten times in a row; a list is asked once, and waits for the slowest of them
+    "auth": StagePolicy(budget_seconds=4.0),
+    "lists": StagePolicy(budget_seconds=2.0),
 }

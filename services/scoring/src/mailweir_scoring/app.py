@@ -8,10 +8,13 @@ from typing import Final
 import grpc.aio
 
 from mailweir.scoring.v1 import scoring_pb2_grpc
+from mailweir_core.dns import DnsQuestion
+from mailweir_model import InvalidArtefactError, Model, shipped
 from mailweir_model.fingerprint import FuzzyBook
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import BusUnavailable
 from mailweir_runtime.config import ConfigWatch, PolicySnapshot
+from mailweir_runtime.dns import NoResolver, Resolver, open_resolver
 from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
 from mailweir_runtime.logs import get_logger
@@ -19,6 +22,7 @@ from mailweir_runtime.rpc import serve
 from mailweir_scoring.adapters.campaigns import LocalCounts, SharedCounts
 from mailweir_scoring.adapters.clamd import ClamdScanner
 from mailweir_scoring.adapters.fuzzy import BookKeeper
+from mailweir_scoring.adapters.resolver import DnsAnswerer, ListAnswerer, read_keys
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.engine import Engine
@@ -26,6 +30,7 @@ from mailweir_scoring.metrics import Metrics, declare
 from mailweir_scoring.policy.antivirus import ScanQuestion
 from mailweir_scoring.policy.campaign.model import CampaignQuestion
 from mailweir_scoring.policy.kit import Kit
+from mailweir_scoring.policy.lists import ListQuery
 from mailweir_scoring.policy.pipeline import symbols_of, unknown_names
 from mailweir_scoring.policy.ruleset import InvalidRulesError, RuleSet, read_rules
 from mailweir_scoring.policy.stages import STAGES, stages_with
@@ -80,6 +85,14 @@ def load_rules(source: RuleSource) -> RuleSet:
         raise StartupError(f"rules: {error}") from error
 
 
+def load_model() -> Model:
+    """Return the prior that is shipped; raises StartupError where its file is damaged."""
+    try:
+        return shipped()
+    except (OSError, InvalidArtefactError) as error:
+        raise StartupError(f"model: {error}") from error
+
+
 def warn_of_unknown_names(rules: RuleSet, current: PolicySnapshot) -> None:
     """Log what the policy names and nothing here has; it is no error, since rules come and go."""
     names = unknown_names(current.policy.scoring, STAGES, rules)
@@ -108,7 +121,7 @@ def build_engine(
             program=rt.version,
             answerers={CampaignQuestion: LocalCounts(), **known},
         ),
-        Kit(rules),
+        Kit(rules, model=load_model()),
     )
 
 

@@ -7,15 +7,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from importlib.metadata import version as package_version
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from mailweir_core.clock import SystemClock
-from mailweir_policy import dumps, loads
+from mailweir_model import shipped
+from mailweir_policy import ScoringPolicy, dumps, loads
 from mailweir_runtime.config import PolicySnapshot
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import InlineWorkers
@@ -25,12 +28,16 @@ from mailweir_scoring.metrics import declare
 from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.pipeline import symbols_of
-from mailweir_scoring.policy.ruleset import read_rules
+from mailweir_scoring.policy.ruleset import Rule, RuleSet, read_rules
+from mailweir_scoring.policy.spamassassin import GROUP, SpamAssassin, rules_of
 from mailweir_scoring.policy.stages import STAGES, stages_with
 from mailweir_scoring.walk import Task, Tools
+from mailweir_spamassassin.build import Evals
+from mailweir_spamassassin.evals import EVALS, UNSUPPORTED_EVALS
+from mailweir_spamassassin.loading import load_directories
 
 CHUNK: Final = 32
-"""Messages that travel to a process at once: a process sets up its engine anew for each chunk."""
+"""Messages that travel to a process at once."""
 
 
 class CpuClock:
@@ -50,24 +57,41 @@ class CpuClock:
 
 
 @dataclass(frozen=True, slots=True)
+class Equipment:
+    """What judges beside the shipped rules and model: directories of SpamAssassin's rule files."""
+
+    spamassassin: tuple[Path, ...] = ()
+
+
+class NotEquipped(Exception):
+    """Raised when what should judge cannot be read; the text is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
-    """A judged message: its name, SHA-256 in lower-case hexadecimal, size in bytes, and the judgement."""
+    """A judged message: its name, SHA-256 in lower-case hexadecimal, size in bytes, and the judgement.
+
+    `cpu_seconds` is what judging took of the process's CPU time, reading the file left out.
+    """
 
     name: str
     sha256: str
     size: int
     judgement: Judgement
+    cpu_seconds: float = 0.0
 
 
 Result = Scored | Unreadable
 
 
 class Scorer:
-    """The pipeline with the shipped rules, in this process."""
+    """The pipeline with the shipped rules and model, in this process."""
 
-    def __init__(self, current: PolicySnapshot) -> None:
-        """Read the rules."""
+    def __init__(self, current: PolicySnapshot, equipment: Equipment = Equipment()) -> None:
+        """Read rules and model; raises NotEquipped."""
         self._current = current
+        rules = read_rules(DirectoryRules.shipped().read(), symbols_of(STAGES))
+        module = _spamassassin(equipment, rules)
         self._engine = Engine(
             Tools(
                 stages=stages_with(scanner=False),
@@ -76,8 +100,9 @@ class Scorer:
                 metrics=declare(CollectorRegistry()),
                 inline_bytes=MAX_BYTES,
                 program=package_version("mailweir-scoring"),
+                policy_rules=partial(_rules_of, module),
             ),
-            Kit(read_rules(DirectoryRules.shipped().read(), symbols_of(STAGES))),
+            Kit(rules, model=shipped(), spamassassin=module),
         )
 
     def score(self, items: Iterable[Source | Unreadable]) -> Iterator[Result]:
@@ -93,16 +118,39 @@ class Scorer:
             return Unreadable(source.name, error.strerror or str(error))
         except ValueError as error:
             return Unreadable(source.name, str(error))
+        begun = time.process_time()
         judgement = runner.run(self._engine.judge(Task(raw), self._current))
-        return Scored(source.name, hashlib.sha256(raw).hexdigest(), len(raw), judgement)
+        used = time.process_time() - begun
+        return Scored(source.name, hashlib.sha256(raw).hexdigest(), len(raw), judgement, used)
+
+
+def _spamassassin(equipment: Equipment, rules: RuleSet) -> SpamAssassin | None:
+    if not equipment.spamassassin:
+        return None
+    evals = Evals(EVALS, UNSUPPORTED_EVALS)
+    try:
+        loaded = load_directories(equipment.spamassassin, evals, strict=False)
+    except OSError as error:
+        raise NotEquipped(f"{error.filename}: {error.strerror or error}") from error
+    if loaded.book is None or not loaded.book.running:
+        named = ", ".join(map(str, equipment.spamassassin))
+        raise NotEquipped(f"{named}: there is no rule of SpamAssassin's that can run")
+    return SpamAssassin.of(loaded.book, rules.rules.keys())
+
+
+def _rules_of(module: SpamAssassin | None, policy: ScoringPolicy) -> tuple[Rule, ...]:
+    return () if module is None else rules_of(module, getattr(policy, GROUP, None))
 
 
 def score_all(
-    items: Iterable[Source | Unreadable], current: PolicySnapshot, jobs: int
+    items: Iterable[Source | Unreadable],
+    current: PolicySnapshot,
+    jobs: int,
+    equipment: Equipment = Equipment(),
 ) -> Iterator[Result]:
-    """Yield the results in the order of the items, judged by `jobs` processes."""
+    """Yield the results in the order of the items, judged by `jobs` processes; raises NotEquipped."""
     if jobs == 1:
-        yield from Scorer(current).score(items)
+        yield from Scorer(current, equipment).score(items)
         return
     document = dumps(current.policy)
     # spawn: a forked child would inherit the threads of the progress bar half alive
@@ -110,12 +158,20 @@ def score_all(
         running: deque[Future[list[Result]]] = deque()
         rest = iter(items)
         while chunk := list(islice(rest, CHUNK)):
-            running.append(pool.submit(_score_chunk, document, current.version, chunk))
+            running.append(pool.submit(_score_chunk, document, current.version, equipment, chunk))
             if len(running) > 2 * jobs:
                 yield from running.popleft().result()
         while running:
             yield from running.popleft().result()
 
 
-def _score_chunk(document: bytes, version: str, chunk: list[Source | Unreadable]) -> list[Result]:
-    return list(Scorer(PolicySnapshot(loads(document), version)).score(chunk))
+def _score_chunk(
+    document: bytes, version: str, equipment: Equipment, chunk: list[Source | Unreadable]
+) -> list[Result]:
+    return list(_scorer(document, version, equipment).score(chunk))
+
+
+@lru_cache(maxsize=1)
+def _scorer(document: bytes, version: str, equipment: Equipment) -> Scorer:
+    """Return the scorer of this process, made with its first chunk: rules and model take a second to read."""
+    return Scorer(PolicySnapshot(loads(document), version), equipment)

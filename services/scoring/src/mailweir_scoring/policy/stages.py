@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mailweir_scoring.policy import antivirus
+from mailweir_scoring.policy import antivirus, authentication, lists
 from mailweir_scoring.policy.campaign import stage as campaign
 from mailweir_scoring.policy.checks import (
     agent,
@@ -25,6 +25,7 @@ from mailweir_scoring.policy.checks import (
     recipients,
     senders,
     spoof,
+    statistics,
     subject,
     threads,
     trace,
@@ -34,6 +35,7 @@ from mailweir_scoring.policy.pipeline import AnyStage, AskingStage, Stage, unles
 
 STAGES: Final[tuple[AnyStage, ...]] = (
     Stage("gtube", (gtube.gtube,)),
+    AskingStage("auth", authentication.SYMBOLS, authentication.authenticate),
     Stage(
         "headers",
         (
@@ -59,6 +61,7 @@ STAGES: Final[tuple[AnyStage, ...]] = (
             agent.claims,
             senders.address,
             senders.vouched,
+            senders.habits,
             clients.client,
             clients.marks,
         ),
@@ -86,6 +89,7 @@ STAGES: Final[tuple[AnyStage, ...]] = (
             hosts.names,
             hosts.ways,
             aims.aims,
+            aims.paths,
             aims.images,
             spoof.sender,
             spoof.links,
@@ -111,12 +115,16 @@ STAGES: Final[tuple[AnyStage, ...]] = (
         ),
         spared=unless_decided,
     ),
+    AskingStage("lists", frozenset(), lists.look_up, spared=unless_decided),
+    Stage("statistics", (statistics.statistics,), spared=unless_decided),
     AskingStage("antivirus", antivirus.SYMBOLS, antivirus.antivirus, spared=unless_decided),
     AskingStage("campaign", campaign.SYMBOLS, campaign.campaign, spared=unless_decided),
     COMPOSITES,
 )
 
 
-def stages_with(*, scanner: bool) -> tuple[AnyStage, ...]:
-    """Return the stages that run: without a virus scanner there is no stage that asks it."""
-    return tuple(stage for stage in STAGES if scanner or stage.name != "antivirus")
+def stages_with(*, scanner: bool, resolver: bool = False) -> tuple[AnyStage, ...]:
+    """Return the stages that run: those that ask a virus scanner or the DNS only where there is one."""
+    absent = {"antivirus"} if not scanner else set()
+    absent |= set() if resolver else {"auth", "lists"}
+    return tuple(stage for stage in STAGES if stage.name not in absent)

@@ -1,0 +1,124 @@
+"""From a message to its features: one extractor, for judging and for learning alike."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from mailweir_mail import Message
+
+from .hashing import EMPTY, Hashes, grams, hash_facts, hash_words, pair
+from .header import header_facts
+from .language import Language, language_of
+from .links import link_facts
+from .names import owner_of
+from .shapes import bucket, share_bucket
+from .structure import html_facts, structure_facts
+from .text import CHARACTERS, split_quotes, words_of
+
+VERSION: Final = 1
+"""Raised whenever the same message would give other features: a model fits one version only."""
+SUBJECT: Final = 200
+"""Characters of the subject and of a display name that become n-grams."""
+
+SAMPLE: Final = 1_200
+"""Characters of the text that are counted one by one."""
+
+
+class View(IntEnum):
+    """The aspects of a message that are judged apart."""
+
+    WORDS = 0
+    PAIRS = 1
+    SUBJECT = 2
+    HEADER = 3
+    LINKS = 4
+    HTML = 5
+    STRUCTURE = 6
+    PROSE = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The hashed features of one message by view, each once and in rising order; and what it is about."""
+
+    views: tuple[Hashes, ...]
+    words: tuple[str, ...]
+    language: Language
+
+
+def extract(message: Message) -> Features:
+    """Return the features of a message; the same message always gives the same, and none raises."""
+    shown = message.rendered or message.text
+    own, quoted = split_quotes(shown[:CHARACTERS])
+    words, subject = words_of(own), message.subject[:SUBJECT]
+    titles = words_of(subject)
+    language = language_of(subject + "\n" + own, (*titles, *words))
+    sender = message.from_.first
+    hashed = hash_words(words, View.WORDS)
+    views = (
+        np.unique(hashed),
+        _pairs(hashed),
+        _subject(subject, titles),
+        hash_facts(header_facts(message), View.HEADER),
+        hash_facts(
+            link_facts(message.links, owner_of(sender.domain) if sender else ""), View.LINKS
+        ),
+        hash_facts(html_facts(message), View.HTML),
+        hash_facts(structure_facts(message), View.STRUCTURE),
+        hash_facts(_prose(own, words, quoted, language), View.PROSE),
+    )
+    return Features(views, words, language)
+
+
+def _pairs(hashed: Hashes) -> Hashes:
+    if len(hashed) < 2:
+        return EMPTY
+    return np.unique(pair(hashed[:-1], hashed[1:], View.PAIRS))
+
+
+def _subject(subject: str, titles: tuple[str, ...]) -> Hashes:
+    hashed = hash_words(titles, View.SUBJECT)
+    found = grams(subject.lower(), (3, 4, 5), 100 + View.SUBJECT)
+    return np.unique(np.concatenate([hashed, _pairs(hashed), found]))
+
+
+def _prose(own: str, words: tuple[str, ...], quoted: float, language: Language) -> Iterator[str]:
+    """Yield how the text is written, apart from what it says."""
+    sample = own[:SAMPLE]
+    size = max(1, len(sample))
+    letters = sum(map(str.isalpha, sample))
+    yield f"quoted {share_bucket(quoted)}"
+    yield f"length {bucket(len(own))}"
+    yield f"words {bucket(len(words))}"
+    yield f"lines {bucket(own.count(chr(10)))}"
+    yield f"upper {share_bucket(2 * sum(map(str.isupper, sample)) / max(1, letters))}"
+    yield f"digits {share_bucket(3 * sum(map(str.isdigit, sample)) / size)}"
+    yield f"letters {share_bucket(letters / size)}"
+    yield f"distinct {share_bucket(len(set(words[:300])) / max(1, len(words[:300])))}"
+    yield f"english {share_bucket(2 * language.english)}"
+    for mark in (
+        "!!",
+        "$",
+        "€",
+        "£",
+        "%",
+        "***",
+        "---",
+        "...",
+        "#",
+        "©",
+        "®",
+        "™",
+        "•",
+        "|",
+        "\u200b",
+        "\u00ad",
+    ):
+        if mark in own:
+            yield f"mark {mark} {bucket(own.count(mark))}"
+    head, tail = own.strip()[:60].lower(), own.strip()[-200:].lower()
+    yield f"greeting {head.split()[0][:12] if head.split() else ''}"
+    yield f"signature {'-- ' in tail or chr(10) + '--' in tail}"
