@@ -51,7 +51,7 @@ def check_host(
     """
     name = ask_name(domain)
     address = parse_ip(str(ip))
-    if name is None or "." not in name or address is None:
+    if name is None or address is None or not _is_domain(name):
         detail = "no address of a client" if address is None else "not a domain to ask for"
         return SpfResult(SpfStatus.NONE, name or domain, detail=detail)
     local, _, sender_domain = sender.rpartition("@")
@@ -74,6 +74,11 @@ def check_host(
     why = yield from check.explanation(found)
     where = f"by the record of {found.domain}" if found.domain != name else ""
     return SpfResult(found.result, name, found.mechanism, why, check.terms, where)
+
+
+def _is_domain(name: str) -> bool:
+    """Say whether a name is one of several labels, and no address, in brackets or without (§4.3)."""
+    return "." in name and name[0] != "[" and not name.rpartition(".")[2].isdigit()
 
 
 @dataclass(frozen=True, slots=True)
