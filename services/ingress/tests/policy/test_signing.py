@@ -128,15 +128,39 @@ def test_signatures_stand_on_top_each_by_itself() -> None:
     assert [r.passed for r in drive(verify(fields + content, NOW), ZONES.answer)] == [True, True]
 
 
-def test_a_seal_tells_what_our_results_tell() -> None:
+@pytest.mark.parametrize("results", ["mx; spf=pass; arc=none", "mx; spf=pass", "mx; none"])
+def test_a_seal_tells_what_our_results_tell(results: str) -> None:
     content = mail("a@other.example")
-    headers = [("X-Spam-Flag", "NO"), ("authentication-Results", "mx; spf=pass; arc=none")]
+    headers = [("X-Spam-Flag", "NO"), ("authentication-Results", results)]
     fields = seal_of(content, headers, KEY, NOW)
     chain = drive(validate(fields + content, NOW), ZONES.answer)
-    assert (chain.status, chain.results) == (ArcStatus.PASS, ("mx; spf=pass; arc=none",))
+    assert (chain.status, chain.instance, chain.results) == (ArcStatus.PASS, 1, (results,))
 
 
-@pytest.mark.parametrize("results", [None, "mx; spf=pass", "mx; none"])
-def test_without_word_of_the_chain_nothing_is_sealed(results: str | None) -> None:
-    headers = [] if results is None else [("Authentication-Results", results)]
+@pytest.mark.parametrize("headers", [[], [("Authentication-Results", "")], [("X", "mx; arc=none")]])
+def test_without_results_nothing_is_sealed(headers: list[tuple[str, str]]) -> None:
     assert seal_of(mail("a@other.example"), headers, KEY, NOW) == b""
+
+
+@pytest.mark.parametrize(
+    ("results", "status"),
+    [
+        ("mx; spf=pass; arc=pass (all is well)", ArcStatus.PASS),
+        ("mx; arc=fail", ArcStatus.FAIL),
+        ("mx; spf=pass", None),
+        ("mx; arc=none", None),
+        ("mx; arc=odd", None),
+        ('mx; spf=pass smtp.helo="x; arc=pass"', None),
+        ("mx; spf=pass (why not; arc=pass)", None),
+    ],
+)
+def test_a_chain_that_is_there_is_gone_on_with_only_if_it_was_judged(
+    results: str, status: ArcStatus | None
+) -> None:
+    content = mail("a@other.example")
+    content = seal_of(content, [("Authentication-Results", "mx; none")], KEY, NOW) + content
+    fields = seal_of(content, [("Authentication-Results", results)], KEY, NOW)
+    assert bool(fields) is (status is not None)
+    if status is not None:
+        assert f"cv={status}".encode() in fields
+        assert drive(validate(fields + content, NOW), ZONES.answer).status is status

@@ -132,15 +132,21 @@ def test_a_chain_has_an_end(chain: Chain) -> None:
 
 def test_a_chain_can_be_told_of_instead_of_validated(chain: Chain) -> None:
     raw = chain.of(1)
-    told = reported_chain(raw, "mx.example; spf=pass; arc=pass smtp.remote-ip=192.0.2.1")
+    told = reported_chain(raw, PASS)
     assert told == ArcResult(PASS, instance=1)
     assert told is not None
     fields = seal(raw, chain.results, told, chain.keys[1], chain.now)
     assert chain.check(fields + raw).instance == 2
-    assert reported_chain(raw, "mx.example; spf=pass") is None
-    assert reported_chain(raw, "mx.example; x-arc=pass; spf=pass (arc=pass)") is None
     broken = chain.once_more(raw.replace(b"noon", b"once"))
-    assert reported_chain(broken, "mx.example; arc=fail") == ArcResult(FAIL, 2, closed=True)
+    assert reported_chain(broken, FAIL) == ArcResult(FAIL, 2, closed=True)
+
+
+def test_without_word_of_it_only_no_chain_at_all_is_certain(chain: Chain) -> None:
+    assert reported_chain(chain.message, None) == ArcResult(NONE)
+    assert reported_chain(chain.message, FAIL) == ArcResult(NONE)
+    assert reported_chain(chain.of(1), None) is None
+    assert reported_chain(chain.of(1), NONE) is None
+    assert reported_chain(b"ARC-Seal: junk\r\n\r\n", None) is None
 
 
 def test_results_cannot_add_a_field(chain: Chain) -> None:

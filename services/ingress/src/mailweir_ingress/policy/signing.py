@@ -8,8 +8,9 @@ from mailweir_core.net import parse_ip
 from mailweir_core.record import Envelope
 from mailweir_ingress.policy.rules import Rules
 from mailweir_mail import parse
-from mailweir_mail.auth.arc import reported_chain, seal
+from mailweir_mail.auth.arc import ArcStatus, reported_chain, seal
 from mailweir_mail.auth.dkim import SigningKey, sign
+from mailweir_mail.auth.results import parse_results
 from mailweir_policy import Policy
 
 KeysOf = Callable[[str], Sequence[SigningKey]]
@@ -18,6 +19,7 @@ KeysOf = Callable[[str], Sequence[SigningKey]]
 RESULTS: Final = "authentication-results"
 _DAY: Final = 86_400
 _LABELS: Final = 127
+_STATES: Final = frozenset(ArcStatus)
 
 
 def is_ours(envelope: Envelope, rules: Rules) -> bool:
@@ -84,9 +86,16 @@ def signatures(content: bytes, keys: Sequence[SigningKey], now: float) -> bytes:
 def seal_of(
     content: bytes, headers: Sequence[tuple[str, str]], key: SigningKey, now: float
 ) -> bytes:
-    """Return an ARC set about `content`, or nothing where our results do not tell the chain's state."""
+    """Return an ARC set about `content`.
+
+    Nothing where there are no results of ours, or none about the chain that is there.
+    """
     results = next((value for name, value in headers if name.lower() == RESULTS), "")
-    chain = reported_chain(content, results)
+    said = parse_results(results)
+    if said is None:
+        return b""
+    told = next((one.result for one in said.of("arc") if one.result in _STATES), None)
+    chain = reported_chain(content, None if told is None else ArcStatus(told))
     return b"" if chain is None else seal(content, results, chain, key, now)
 
 

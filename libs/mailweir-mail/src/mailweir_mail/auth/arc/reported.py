@@ -9,19 +9,22 @@ from mailweir_mail.edit import header_block
 from .model import ArcResult, ArcStatus
 from .sets import SEAL, count_sets
 
-# In our own Authentication-Results, whose results stand behind semicolons.
-_ARC: Final = re.compile(r";\s*arc=(none|pass|fail)\b")
 _CLOSED: Final = re.compile(rb"(?:^|;)[ \t\r\n]*cv[ \t\r\n]*=[ \t\r\n]*fail[ \t\r\n]*(?:;|\Z)")
 
 
-def reported_chain(raw: bytes, results: str) -> ArcResult | None:
-    """Return the state of `raw`'s chain that an Authentication-Results value tells; None where it tells none.
+def reported_chain(raw: bytes, told: ArcStatus | None) -> ArcResult | None:
+    """Return the state of `raw`'s chain, given what a validation of these very octets told of it.
 
-    The value must be our own, about these very octets: nothing is verified here.
+    Nothing is verified here. Without word of it (`told` is None) the state is known only where no field of a
+    chain is there at all; else None comes back, and nothing may be sealed.
     """
-    told = _ARC.search(results)
-    if told is None:
-        return None
     found = section(header_block(raw))
+    count = count_sets(found)
+    if not count:
+        return ArcResult(ArcStatus.NONE)
+    if (
+        told is None or told is ArcStatus.NONE
+    ):  # there are sets, so this cannot have been about them
+        return None
     closed = any(_CLOSED.search(value_of(found.fields[place])) for place in found.at(SEAL))
-    return ArcResult(ArcStatus(told[1]), instance=count_sets(found), closed=closed)
+    return ArcResult(told, instance=count, closed=closed)
