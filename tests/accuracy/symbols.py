@@ -28,6 +28,7 @@ from mailweir_testkit.shared import CorpusMail
 
 POLICY = Policy()
 OWN = ("headers", "structure", "attachments", "identity", "links", "words", "composites", "gtube")
+OWN_STAGES = ("gtube", "headers", "attachments", "structure", "words", "composites")
 CHUNK = 200
 
 
@@ -48,7 +49,7 @@ def own_rules() -> RuleSet:
 
 def own_stages() -> tuple[Stage | WeighingStage, ...]:
     """Return the stages that need nothing but the message."""
-    return tuple(s for s in STAGES if isinstance(s, Stage) or s.name == "composites")
+    return tuple(s for s in STAGES if isinstance(s, Stage | WeighingStage) and s.name in OWN_STAGES)
 
 
 def look(place: Path, paths: Sequence[str]) -> list[Found]:

@@ -32,6 +32,7 @@ from mailweir_scoring.policy.checks import (
 )
 from mailweir_scoring.policy.composites import COMPOSITES
 from mailweir_scoring.policy.pipeline import AnyStage, AskingStage, Stage, unless_decided
+from mailweir_scoring.policy.spamassassin import STAGE as SPAMASSASSIN
 
 STAGES: Final[tuple[AnyStage, ...]] = (
     Stage("gtube", (gtube.gtube,)),
@@ -115,6 +116,7 @@ STAGES: Final[tuple[AnyStage, ...]] = (
         ),
         spared=unless_decided,
     ),
+    SPAMASSASSIN,
     AskingStage("lists", frozenset(), lists.look_up, spared=unless_decided),
     Stage("statistics", (statistics.statistics,), spared=unless_decided),
     AskingStage("antivirus", antivirus.SYMBOLS, antivirus.antivirus, spared=unless_decided),

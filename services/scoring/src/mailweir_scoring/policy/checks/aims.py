@@ -1,16 +1,20 @@
 """Where the links of a message lead as a whole, beside who sent it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from mailweir_mail import LinkPlace
-from mailweir_scoring.policy.checks.common import is_list, owner_of
+from mailweir_scoring.policy.checks.common import has, is_list, owner_of
 from mailweir_scoring.policy.checks.view import view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
 
 SHORT_WORDS: Final = 60
+RANDOM_PATH: Final = 18
+_PATH: Final = re.compile(r"[A-Za-z0-9]{8,200}")
 SAME_LINKS: Final = 4
 IMAGE_LETTERS: Final = 200
 
@@ -43,6 +47,33 @@ def _image_linked(facts: Facts) -> bool:
         for v in view.html for link in v.links
     )  # fmt: skip
     return bare and any(v.images for v in view.html) and len(view.rendered) < IMAGE_LETTERS
+
+
+@check("LINK_RANDOM_PATH", "LINK_PLAIN_ONLY")
+def paths(facts: Facts) -> Iterator[Hit]:
+    """Links to random names in the path, and a plain text of few words that is there for its link."""
+    view = view_of(facts)
+    if view.bulk or not view.targets:
+        return
+    for link, target in view.targets[:50]:
+        last = max(_PATH.findall(target.rest), key=len, default="")
+        if (
+            len(last) >= RANDOM_PATH
+            and sum(_kind(a) != _kind(b) for a, b in pairwise(last)) >= RANDOM_PATH // 3
+        ):
+            yield Hit("LINK_RANDOM_PATH", link.href)
+            break
+    if (
+        not view.html
+        and len(view.targets) <= 2
+        and view.shown.count(" ") < SHORT_WORDS
+        and not has(facts.message.headers, "in-reply-to")
+    ):
+        yield Hit("LINK_PLAIN_ONLY", view.targets[0][1].host)
+
+
+def _kind(char: str) -> int:
+    return 0 if char.isdigit() else 1 if char.islower() else 2
 
 
 @check("HTML_IMAGES_REMOTE", "HTML_IMAGES_FOREIGN")

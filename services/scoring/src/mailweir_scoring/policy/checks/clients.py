@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailweir_scoring.policy.checks.common import has, is_list, owner_of
+from mailweir_scoring.policy.checks.senders import is_random
 from mailweir_scoring.policy.checks.view import view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
@@ -42,6 +43,24 @@ _MS_MARKS: Final = (
     "x-ms-has-attach",
     "x-originalarrivaltime",
 )
+_HOST: Final = re.compile(r"(?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,12}", re.IGNORECASE)
+_NO_TOP: Final = re.compile(r"\.(?!xn--)(?:[a-z]*\d[a-z\d]*|[a-z]|[a-z]{14,})$")
+INTERNAL: Final = frozenset(
+    {
+        "local",
+        "internal",
+        "lan",
+        "localdomain",
+        "localhost",
+        "corp",
+        "home",
+        "intra",
+        "priv",
+        "mail",
+        "arpa",
+    }
+)
+"""Top-level names that large senders use inside; they end up in message ids."""
 _ZONE: Final = re.compile(r"([+-])(\d\d)(\d\d)(?:\s*\(.*\))?\s*$")
 _LOCAL_HOST: Final = re.compile(
     r"@(?:localhost|localhost\.localdomain|win-[0-9a-z]{6,15}|desktop-[0-9a-z]{5,10}|vmi?\d{3,}|server|[0-9a-f]{12,})>?$",
@@ -49,7 +68,7 @@ _LOCAL_HOST: Final = re.compile(
 )
 
 
-@check("CLIENT_FORGED", "NEXTPART_FORGED")
+@check("CLIENT_FORGED", "NEXTPART_FORGED", "MAILER_IS_HOST")
 def client(facts: Facts) -> Iterator[Hit]:
     """A client's name over a message that it does not write so."""
     headers = facts.message.headers
@@ -67,11 +86,13 @@ def client(facts: Facts) -> Iterator[Hit]:
         c.called.match(mailer) and not c.boundary.match(boundary) for c in CLIENTS
     ):
         yield Hit("CLIENT_FORGED", f"{mailer}, {boundary}")
+    if _HOST.fullmatch(mailer.strip()):
+        yield Hit("MAILER_IS_HOST", mailer)
     if _NEXT_PART.match(boundary) and not any(has(headers, name) for name in _MS_MARKS):
         yield Hit("NEXTPART_FORGED", boundary)
 
 
-@check("DATE_ZONE", "MESSAGE_ID_HOST", "MESSAGE_ID_FOREIGN")
+@check("DATE_ZONE", "MESSAGE_ID_HOST", "MESSAGE_ID_FOREIGN", "MESSAGE_ID_NO_DOMAIN")
 def marks(facts: Facts) -> Iterator[Hit]:
     """A time zone that is none, and ids made at a nameless machine or at a stranger's."""
     date = facts.message.headers.get("date") or ""
@@ -79,11 +100,16 @@ def marks(facts: Facts) -> Iterator[Hit]:
     if zone is not None and not _is_zone(zone[1], int(zone[2]), int(zone[3])):
         yield Hit("DATE_ZONE", date)
     identity = facts.message.message_id
-    if not identity or is_list(facts):
+    if not identity:
+        return
+    domain = identity.rpartition("@")[2].lower()
+    if _NO_TOP.search(domain) or is_random(owner_of(domain).partition(".")[0]):
+        yield Hit("MESSAGE_ID_NO_DOMAIN", identity)
+    if is_list(facts):
         return
     if _LOCAL_HOST.search(identity):
         yield Hit("MESSAGE_ID_HOST", identity)
-    elif _is_foreign(facts, identity.rpartition("@")[2].lower()):
+    elif _is_foreign(facts, domain):
         yield Hit("MESSAGE_ID_FOREIGN", identity)
 
 
@@ -94,7 +120,7 @@ def _is_zone(sign: str, hours: int, minutes: int) -> bool:
 def _is_foreign(facts: Facts, host: str) -> bool:
     """Say whether the id's domain is nowhere else in the header: not the sender's, no server's on the way."""
     owner, view = owner_of(host), view_of(facts)
-    if "." not in host or owner == view.sender_owner:
+    if "." not in host or owner == view.sender_owner or host.rpartition(".")[2] in INTERNAL:
         return False
     names = (
         "received",

@@ -3,8 +3,8 @@
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from mailweir_core.net import parse_ip
 from mailweir_mail import DefectKind, Header, Headers
+from mailweir_mail.auth.suffix import organizational_domain
 from mailweir_scoring.policy.facts import Facts
 
 FREE_PROVIDERS: Final = frozenset(
@@ -23,11 +23,6 @@ FREE_PROVIDERS: Final = frozenset(
 
 _CUT: Final = (DefectKind.HEADER_BYTES_LIMIT, DefectKind.HEADER_LINES_LIMIT)
 LIST_FIELDS: Final = ("list-id", "list-post", "list-unsubscribe", "mailing-list", "x-mailing-list")
-
-# Second-level labels under which country registries sell names: `example.co.uk` is one owner, `co.uk` none.
-_SECOND_LEVEL: Final = frozenset(
-    {"ac", "co", "com", "edu", "gob", "gov", "gv", "mil", "ne", "net", "nom", "or", "org"}
-)
 
 
 def has(headers: Headers, name: str) -> bool:
@@ -70,6 +65,11 @@ def is_list(facts: Facts) -> bool:
     return has(headers, "list-post") or (headers.get("precedence") or "").strip().lower() == "list"
 
 
+def goes_on(facts: Facts) -> bool:
+    """Say whether a message on a mailing list says what it answers: people there talk about spam, too."""
+    return is_list(facts) and has(facts.message.headers, "in-reply-to")
+
+
 def within(host: str, domains: AbstractSet[str]) -> str:
     """Return the domain of a set that a host is in or is, or the empty string."""
     while host:
@@ -80,16 +80,8 @@ def within(host: str, domains: AbstractSet[str]) -> str:
 
 
 def owner_of(domain: str) -> str:
-    """Return about the part of a domain that one owner registered: `www.example.co.uk` → `example.co.uk`.
-
-    A rule of thumb, not the public suffix list: good enough to tell two owners apart, where a mistake costs
-    a fraction of the tag threshold.
-    """
-    labels = domain.strip(".").lower().split(".")
-    if parse_ip(domain) is not None:
-        return domain
-    country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
-    return ".".join(labels[-3 if country else -2 :])
+    """Return the part of a domain that one owner registered: `www.example.co.uk` → `example.co.uk`."""
+    return organizational_domain(domain.strip("."))
 
 
 def is_submitted(facts: Facts) -> bool:

@@ -16,6 +16,8 @@ STYLED_LETTERS: Final = 12
 SPACED_WORDS: Final = 2
 LEET_WORDS: Final = 4
 ENTITIES: Final = 40
+ENTITY_SHARE: Final = 0.3
+"""Of the text that is shown; some editors write addresses so."""
 RANDOM_WORDS: Final = 4
 COMMENT_CHARACTERS: Final = 2000
 GAP_LINES: Final = 25
@@ -89,7 +91,7 @@ def markup(facts: Facts) -> Iterator[Hit]:
     view = view_of(facts)
     sources = [p.text for p in facts.texts if p.is_html]
     entities = sum(len(_ENTITY.findall(s)) for s in sources if "&#" in s)
-    if entities >= ENTITIES:
+    if entities >= ENTITIES and entities > ENTITY_SHARE * len(view.rendered):
         yield Hit("HTML_ENTITIES", f"{entities} letters")
     remarks = sum(len(c) for v in view.html for c in v.comments if "[if " not in c and "{" not in c)
     if remarks >= COMMENT_CHARACTERS and remarks > len(view.rendered):

@@ -60,13 +60,24 @@ def encoded_name(facts: Facts) -> Iterator[Hit]:
         yield Hit("FROM_NAME_ENCODED_ASCII", field.text)
 
 
+def _is_lists(facts: Facts, domain: str) -> bool:
+    """Bulk mail may have replies go where it likes, but hardly to a free mailbox that is not a list's."""
+    if not is_bulk(facts):
+        return False
+    if domain not in FREE_PROVIDERS:
+        return True
+    headers = facts.message.headers
+    names = ("list-id", "list-post", "list-help", "sender", "to")
+    return any(domain in (headers.get(name) or "").lower() for name in names)
+
+
 @check("REPLY_TO_OTHER", "REPLY_TO_FREE_PROVIDER")
 def reply_to(facts: Facts) -> Iterator[Hit]:
     """Replies that go to another domain: common in bulk mail, and the hinge of every advance-fee letter."""
     sender, reply = facts.message.from_.first, facts.message.reply_to.first
     if sender is None or reply is None or not sender.domain or not reply.domain:
         return
-    if owner_of(sender.domain) == owner_of(reply.domain) or is_bulk(facts):
+    if owner_of(sender.domain) == owner_of(reply.domain) or _is_lists(facts, reply.domain):
         return
     evidence = f"{sender.address}, replies to {reply.address}"
     if reply.domain in FREE_PROVIDERS and sender.domain not in FREE_PROVIDERS:

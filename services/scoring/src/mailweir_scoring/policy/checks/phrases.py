@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
 
-from mailweir_scoring.policy.checks.common import FREE_PROVIDERS, is_list
+from mailweir_scoring.policy.checks.common import FREE_PROVIDERS, goes_on, is_list
 from mailweir_scoring.policy.checks.view import View, view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
@@ -51,7 +51,7 @@ def advance_fee(facts: Facts) -> Iterator[Hit]:
     """A large sum, somebody to have it, and an answer to a free mailbox."""
     view = view_of(facts)
     words = view.words
-    if is_list(facts) or not words.count("fund"):
+    if goes_on(facts) or not words.count("fund"):
         return
     marks = words.count("fund") + min(words.count("secret"), 2) + bool(_AMOUNT.search(words.text))
     if marks >= 4 or (marks >= 3 and _free_contact(facts, view)):
@@ -74,9 +74,9 @@ def extortion(facts: Facts) -> Iterator[Hit]:
     view = view_of(facts)
     wallet = wallet_in(view.shown[:20_000])
     threats = view.words.count("threat")
-    if wallet and not is_list(facts):
+    if wallet and not goes_on(facts):
         yield Hit("EXTORTION" if threats >= 2 else "CRYPTO_ADDRESS", wallet)
-    elif threats >= 4 and not is_list(facts):
+    elif threats >= 4 and not goes_on(facts):
         yield Hit("EXTORTION", view.words.evidence("threat"))
 
 

@@ -32,6 +32,17 @@ RANDOM_LETTERS: Final = 8
 """Shorter names are initials and numbers often enough."""
 
 _DKIM_DOMAIN: Final = re.compile(r"(?:^|;)\s*d\s*=\s*([^;\s]{1,255})")
+CROWDS: Final = frozenset(
+    {
+        "recipients",
+        "undisclosed recipients",
+        "undisclosed-recipients",
+        "recipient",
+        "you",
+        "customers",
+    }
+)
+_NUMBERED: Final = re.compile(r"[a-z]\d{3,}$", re.IGNORECASE)
 _CONSONANTS: Final = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}")
 _TURNS: Final = re.compile(r"[a-z](?=\d)|\d(?=[a-z])")
 _BOUNCES: Final = (
@@ -45,6 +56,7 @@ _BOUNCES: Final = (
     "reply+",
     "reply-",
 )
+SYSTEMS: Final = ("mailer-daemon", "postmaster", "noreply", "no-reply")
 ROLES: Final = (
     "support", "service", "services", "security", "team", "admin", "administrator", "helpdesk",
     "help desk", "billing", "account", "accounts", "customer", "customers", "bank", "office",
@@ -66,7 +78,7 @@ def address(facts: Facts) -> Iterator[Hit]:
     if not domain:
         return
     local = sender.local.lower()
-    if is_random(local) and not local.startswith(_BOUNCES):
+    if local.isalnum() and is_random(local) and not local.startswith(_BOUNCES):
         yield Hit("FROM_RANDOM", sender.address)
     owner = owner_of(domain)
     if is_random(owner.partition(".")[0]):
@@ -94,10 +106,11 @@ def vouched(facts: Facts) -> Iterator[Hit]:
     """
     view = view_of(facts)
     domain, free = view.sender.domain, view.sender.domain in FREE_PROVIDERS
+    local = view.sender.local.lower()
     if not domain or is_list(facts):
         return
     signed = signers(facts)
-    if free and _ROLE.search(view.sender.name):
+    if free and _ROLE.search(view.sender.name) and not local.startswith(SYSTEMS):
         yield Hit("FROM_FREE_ROLE", f"{view.sender.name} <{view.sender.address}>")
     if facts.auth is not None and facts.auth.aligned:
         return
@@ -127,6 +140,28 @@ def _returned_to(facts: Facts) -> str:
     return owner_of(
         (facts.message.headers.get("return-path") or "").strip(" <>").rpartition("@")[2]
     )
+
+
+@check("FROM_DIGITS", "TO_NAMED_RECIPIENTS", "CONTENT_DESCRIBED", "RETURN_PATH_FOREIGN")
+def habits(facts: Facts) -> Iterator[Hit]:
+    """What programs for mass mail leave behind: numbered mailboxes, a crowd called by its name."""
+    view, headers = view_of(facts), facts.message.headers
+    local = view.sender.local
+    if view.sender.domain in FREE_PROVIDERS and _NUMBERED.search(local):
+        yield Hit("FROM_DIGITS", view.sender.address)
+    to = facts.message.to.first
+    if to is not None and to.name.strip().lower() in CROWDS:
+        yield Hit("TO_NAMED_RECIPIENTS", f"{to.name} <{to.address}>")
+    if (headers.get("content-description") or "").strip().lower() == "mail message body":
+        yield Hit("CONTENT_DESCRIBED")
+    returned = _returned_to(facts)
+    if (
+        returned
+        and not view.bulk
+        and view.sender_owner not in ("", returned)
+        and view.sender_owner not in map(owner_of, signers(facts))
+    ):
+        yield Hit("RETURN_PATH_FOREIGN", f"{view.sender_owner}, returns to {returned}")
 
 
 @check("REPLY_TO_LOOKALIKE", "REPLY_TO_FREE_BOTH", "UNSUBSCRIBE_MISSING")

@@ -21,6 +21,8 @@ from mailweir_scoring.policy.words import normal, text_of
 
 SHORTEST_TOKEN: Final = 5
 """Letters that a brand's name needs to be looked for inside host names."""
+FEW_OWNERS: Final = 2
+"""Registered domains that a mail of one brand leads to; news lead to many."""
 _LABEL: Final = re.compile(r"[a-z]{4,40}")
 
 
@@ -77,14 +79,16 @@ def sender(facts: Facts) -> Iterator[Hit]:
     if not owner or is_list(facts) or owner in known.by_domain:
         return
     address = view.sender.address.lower()
+    # A shop may say whose card or wares it has; that it can be left again speaks for it.
+    weight = 0.5 if view.bulk else 1.0
     for brand in known.in_text(normal(skeleton(view.sender.name)))[:1]:
-        yield Hit("BRAND_NAME", f"{view.sender.name} <{address}>: {brand}")
+        yield Hit("BRAND_NAME", f"{view.sender.name} <{address}>: {brand}", weight)
     if brand := known.in_host(address):
         yield Hit("BRAND_ADDRESS", f"{address}: {brand}")
     if not view.message.headers.get("in-reply-to"):
         for brand in known.in_text(normal(skeleton(facts.message.subject)))[:1]:
             if not _leads_to(view, known, brand):
-                yield Hit("BRAND_SUBJECT", f"{brand}, from {owner}")
+                yield Hit("BRAND_SUBJECT", f"{brand}, from {owner}", weight)
 
 
 def _leads_to(view: View, known: Brands, brand: str) -> bool:
@@ -108,8 +112,17 @@ def links(facts: Facts) -> Iterator[Hit]:
 def body(facts: Facts) -> Iterator[Hit]:
     """A text about one brand that neither comes from the brand nor leads there."""
     view, known = view_of(facts), brands()
-    if not view.hosts or not view.html or is_list(facts) or view.sender_owner in known.by_domain:
+    if (
+        not 0 < len(view.owners) <= FEW_OWNERS
+        or not view.html
+        or is_list(facts)
+        or view.sender_owner in known.by_domain
+    ):
         return
     named = [b for b in known.in_text(view.words.text) if not _leads_to(view, known, b)]
     if len(named) == 1 and not any(owner in known.by_domain for owner in view.owners):
-        yield Hit("BRAND_BODY", f"{named[0]}, leads to {', '.join(view.owners[:3])}")
+        yield Hit(
+            "BRAND_BODY",
+            f"{named[0]}, leads to {', '.join(view.owners)}",
+            0.5 if view.bulk else 1.0,
+        )
