@@ -1,20 +1,29 @@
 """`mailweir score`: what it prints, what it returns."""
 
 import hashlib
+import io
 import json
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from mailweir_cli.samples import load_samples
+from mailweir_model import shipped
 from mailweir_policy import Policy, ScoringPolicy, Thresholds, dumps
-from mailweir_scoring.cli.command import score
+from mailweir_scoring.cli.command import _with_progress, score
+from mailweir_scoring.cli.inputs import Unreadable
+from mailweir_scoring.cli.scorer import Result as Result_
+from mailweir_scoring.policy.stages import stages_with
 
 KEYS = [
     "path", "sha256", "score", "action", "reason", "signals", "timings_ms", "model", "rules", "config",
+    "counterfactual", "skipped", "lookups",
 ]  # fmt: skip
 HAM, GTUBE = load_samples(0.0)[0].content, load_samples(0.0)[7].content
 
@@ -59,8 +68,13 @@ def test_json_has_the_promised_form(app: typer.Typer, spam: Path) -> None:
     (signal,) = document["signals"]
     assert list(signal) == ["name", "score", "group", "description", "evidence"]
     assert signal["name"] == "GTUBE"
-    assert set(document["timings_ms"]) == {"parse", "gtube", "headers", "attachments", "structure"}
-    assert document["model"] is None
+    assert list(document["timings_ms"]) == ["parse", *(s.name for s in stages_with(scanner=False))]
+    assert document["model"] == shipped().version
+    assert document["counterfactual"] == ["GTUBE"]
+    assert {"stage": "structure", "status": "skipped", "detail": "already decided"} in document[
+        "skipped"
+    ]
+    assert document["lookups"] == []
     assert len(document["rules"]) == 12
     assert document["config"] == "default"
     assert result.exit_code == 1
@@ -70,7 +84,7 @@ def test_nothing_but_ham_is_zero(app: typer.Typer, ham: Path) -> None:
     result = run(app, ham)
     assert result.exit_code == 0
     assert "ACCEPT (clean)" in result.stdout
-    assert "nothing found" in result.stdout
+    assert "judged by model" in result.stdout
     assert result.stderr == ""
 
 
@@ -110,7 +124,7 @@ def test_what_cannot_be_read_gets_a_line_and_the_rest_is_judged(
 
 def test_a_policy_of_one_s_own(app: typer.Typer, ham: Path, tmp_path: Path) -> None:
     policy = tmp_path / "strict.json"
-    strict = ScoringPolicy(thresholds=Thresholds(tag=-1, quarantine=0, reject=None))
+    strict = ScoringPolicy(thresholds=Thresholds(tag=-99, quarantine=-98, reject=None))
     policy.write_bytes(dumps(Policy(scoring=strict)))
     result = run(app, "--json", "--config", policy, ham)
     (document,) = documents(result)
@@ -144,15 +158,84 @@ def test_no_argument_is_wrong_usage(app: typer.Typer) -> None:
     assert run(app, "--jobs", "0", "x").exit_code == 2
 
 
-def test_many_get_a_line_each_and_a_sum(app: typer.Typer, tmp_path: Path) -> None:
+def test_many_get_a_line_each_and_a_summary(app: typer.Typer, tmp_path: Path) -> None:
     for number in range(25):
         (tmp_path / f"{number:02d}.eml").write_bytes(GTUBE if number == 7 else HAM)
     result = run(app, tmp_path)
     lines = result.stdout.splitlines()
-    assert len(lines) == 26
     assert lines[7].split()[:2] == ["1000.00", "reject"]
-    assert lines[-1] == "25 messages: 24 accept, 1 reject"
+    assert lines[25] == "25 messages: 24 accept, 1 reject"
+    assert "messages a second" in lines[26]
+    assert "most frequent signals" in lines
+    slowest = lines[lines.index("slowest messages, ms of CPU") + 1 :]
+    assert len(slowest) == 10
+    assert all(line.split()[1].startswith(str(tmp_path)) for line in slowest)
+    assert "\x1b" not in result.stdout
+    assert result.stderr == ""  # the bar is for terminals
     assert "points" in run(app, "--details", tmp_path).stdout
+
+
+def test_json_has_no_summary(app: typer.Typer, tmp_path: Path) -> None:
+    for number in range(25):
+        (tmp_path / f"{number:02d}.eml").write_bytes(HAM)
+    assert len(documents(run(app, "--json", tmp_path))) == 25
+
+
+def test_the_bar_shows_how_many_how_fast_and_for_how_long(tmp_path: Path) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120)
+    results: list[Result_] = [Unreadable(f"{n}", "empty") for n in range(40)]
+    assert list(_with_progress(results, 40, console, show=True)) == results
+    text = out.getvalue()
+    assert "40/40" in text
+    assert "/s" in text
+    assert re.search(r"\d:\d\d:\d\d", text)
+
+
+def test_rules_of_spamassassin_take_part(app: typer.Typer, ham: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "own.cf").write_text(
+        "header MY_RULE Subject =~ /./\ndescribe MY_RULE It has one\nscore MY_RULE 2.5\n"
+    )
+    (document,) = documents(run(app, "--json", "--spamassassin", rules, ham))
+    (found,) = [s for s in document["signals"] if s["name"] == "MY_RULE"]
+    assert (found["score"], found["group"], found["description"]) == (
+        2.5,
+        "spamassassin",
+        "It has one",
+    )
+
+
+@pytest.mark.parametrize("content", [None, "", "nonsense\n"])
+def test_a_directory_without_rules_is_said(
+    app: typer.Typer, ham: Path, tmp_path: Path, content: str | None
+) -> None:
+    rules = tmp_path / "rules"
+    if content is not None:
+        rules.mkdir()
+        (rules / "own.cf").write_text(content)
+    for jobs in (1, 2):
+        result = run(app, "--json", "--jobs", jobs, "--spamassassin", rules, ham)
+        assert result.exit_code == 2
+        assert result.stdout == ""
+        assert str(rules) in result.stderr
+
+
+def test_a_name_server_is_an_address(app: typer.Typer, ham: Path) -> None:
+    result = run(app, "--dns", "nowhere", ham)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("mailweir score: --dns: ")
+
+
+def test_with_a_name_server_what_was_asked_is_shown(app: typer.Typer, ham: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{mute.getsockname()[1]}"
+        (document,) = documents(run(app, "--json", "--dns", target, ham))
+    assert document["lookups"]
+    assert {x["kind"] for x in document["lookups"]} == {"dns"}
+    assert all("temperror" in x["answer"] for x in document["lookups"])
 
 
 def test_several_processes_give_the_same_in_the_same_order(

@@ -1,17 +1,19 @@
-"""The report for people."""
+"""What is shown: a line of JSON or of text, and the summary of many."""
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 
 from mailweir_core.decision import Action
-from mailweir_core.outcome import Signal, Status
+from mailweir_core.outcome import Lookup, Signal, Status
 from mailweir_core.reasons import Reason
 from mailweir_policy import Thresholds
 from mailweir_scoring.cli.scorer import Scored
-from mailweir_scoring.cli.show import bar, print_line, print_report
-from mailweir_scoring.policy.judgement import Judgement, StageRun, Summary, Versions
+from mailweir_scoring.cli.show import as_json, print_line, put
+from mailweir_scoring.cli.summary import COMMONEST, SLOWEST, Tally, lines
+from mailweir_scoring.policy.judgement import Judgement, StageRun, Versions
 from mailweir_scoring.policy.verdict import GroupSum, Verdict
 
 SIGNALS = (
@@ -20,12 +22,13 @@ SIGNALS = (
 )
 
 
-def scored(action: Action = Action.TAG, subject: str = "Hello") -> Scored:
+def scored(action: Action = Action.TAG, name: str = "a/b.eml", cpu: float = 0.002) -> Scored:
     groups = (GroupSum("favour", -1.5, None, -1.5), GroupSum("headers", 7.0, 5.5, 5.5))
     verdict = Verdict(4.0, action, Reason.SUSPICIOUS, SIGNALS, groups)
     runs = (
         StageRun("parse", Status.OK, 0.001),
         StageRun("structure", Status.TEMPERROR, 0.5, "over 0.5 s"),
+        StageRun("words", Status.SKIPPED, 0.0, "switched off"),
     )
     judgement = Judgement(
         status=Status.HIT,
@@ -33,53 +36,132 @@ def scored(action: Action = Action.TAG, subject: str = "Hello") -> Scored:
         stages=runs,
         headers=(),
         thresholds=Thresholds(tag=6, quarantine=None, reject=10),
-        versions=Versions("v.3", "abc", "0.1.0"),
-        summary=Summary(subject=subject),
+        versions=Versions("v.3", "abc", "0.1.0", "prior-1"),
+        lookups=(Lookup("dns", "example.net TXT", "ok v=spf1", 0.0123),),
+        counterfactual=("BIG_ONE",),
     )
-    return Scored("a/b.eml", "00" * 32, 100, judgement)
+    return Scored(name, "00" * 32, 100, judgement, cpu)
 
 
-def printed(how: object, result: Scored) -> list[str]:
+def printed(how: object, result: object, *, width: int = 200, terminal: bool = False) -> str:
     out = io.StringIO()
-    how(Console(file=out, width=200, highlight=False), result)  # type: ignore[operator]
-    return out.getvalue().splitlines()
+    console = Console(
+        file=out,
+        width=width,
+        highlight=False,
+        force_terminal=terminal,
+        color_system="standard" if terminal else None,
+    )
+    how(console, result)  # type: ignore[operator]
+    return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("points", "scale", "filled"),
-    [(0, 15, 0), (7.5, 15, 12), (15, 15, 24), (1000, 15, 24), (-7.5, 15, 12), (0.2, 15, 0)],
-)
-def test_a_bar_is_filled_by_its_share(points: float, scale: float, filled: int) -> None:
-    assert bar(points, scale) == "█" * filled + "░" * (24 - filled)
-
-
-def test_groups_are_heaviest_first_with_their_caps() -> None:
-    lines = printed(print_report, scored())
-    assert lines[0] == "a/b.eml  4.00 points, TAG (suspicious)"
-    assert lines[1] == "  Hello"
-    heads = [n for n, line in enumerate(lines) if "░" in line or "█" in line]
-    assert lines[heads[0]].split()[0] == "headers"
-    assert lines[heads[0]].endswith("5.50  (7.00, capped at 5.5)")
-    assert lines[heads[1]].split()[0] == "favour"
-    assert lines[heads[1]].endswith("-1.50")
-
-
-def test_signals_stand_under_their_group_with_evidence_as_it_is() -> None:
-    lines = printed(print_report, scored())
-    assert any(line.strip().startswith("7.00 BIG_ONE") for line in lines)
-    assert any(line.endswith("A heavy thing [[bold]proof[/bold]]") for line in lines)
-
-
-def test_the_foot_says_what_judged_and_what_did_not_run() -> None:
-    lines = printed(print_report, scored())
-    assert "  tag 6, quarantine off, reject 10; 501.0 ms; rules abc, policy v.3" in lines
-    assert "  not run: structure: over 0.5 s" in lines
-
-
-def test_without_a_subject_there_is_no_line_for_it() -> None:
-    assert "headers" in printed(print_report, scored(subject=""))[1]
+def test_json_has_the_promised_form() -> None:
+    document = json.loads(as_json(scored()))
+    assert document == {
+        "path": "a/b.eml",
+        "sha256": "00" * 32,
+        "score": 4.0,
+        "action": "tag",
+        "reason": "suspicious",
+        "signals": [
+            {"name": "BIG_ONE", "score": 7.0, "group": "headers", "description": "A heavy thing",
+             "evidence": "[bold]proof[/bold]"},
+            {"name": "GOOD_ONE", "score": -1.5, "group": "favour",
+             "description": "Something in its favour", "evidence": ""},
+        ],
+        "timings_ms": {"parse": 1.0, "structure": 500.0, "words": 0.0},
+        "model": "prior-1",
+        "rules": "abc",
+        "config": "v.3",
+        "counterfactual": ["BIG_ONE"],
+        "skipped": [
+            {"stage": "structure", "status": "temperror", "detail": "over 0.5 s"},
+            {"stage": "words", "status": "skipped", "detail": "switched off"},
+        ],
+        "lookups": [{"kind": "dns", "question": "example.net TXT", "answer": "ok v=spf1", "ms": 12.3}],
+    }  # fmt: skip
+    assert "\n" not in as_json(scored())
 
 
 def test_a_line_has_score_action_name_and_symbols() -> None:
-    (line,) = printed(print_line, scored(Action.HOLD))
+    line = printed(print_line, scored(Action.HOLD))
     assert line.split() == ["4.00", "hold", "a/b.eml", "BIG_ONE", "GOOD_ONE"]
+
+
+def test_on_a_terminal_a_line_is_cut_and_coloured_elsewhere_neither() -> None:
+    long = scored(name="x" * 150)
+    narrow = printed(print_line, long, width=80, terminal=True)
+    assert "\x1b[" in narrow
+    assert narrow.count("\n") == 1
+    assert "…" in narrow
+    piped = printed(print_line, long, width=80)
+    assert "\x1b" not in piped
+    assert "x" * 150 in piped
+    assert piped.count("\n") == 1
+
+
+# the summary
+
+
+def summary(tally: Tally, seconds: float = 2.0, **how: object) -> list[str]:
+    def show(console: Console, made: Tally) -> None:
+        for line in lines(made, seconds):
+            put(console, line)
+
+    return printed(show, tally, **how).splitlines()  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def tally() -> Tally:
+    made = Tally()
+    for number in range(30):
+        action = Action.REJECT if number % 3 == 0 else Action.ACCEPT
+        made.take(scored(action, f"{number:02d}.eml", number / 1000))
+    return made
+
+
+def test_the_summary_counts_actions_and_signals(tally: Tally) -> None:
+    shown = summary(tally)
+    assert shown[0] == "30 messages: 20 accept, 10 reject"
+    assert shown[1] == "  2.0 s, 15 messages a second; 14.50 ms of CPU each"
+    assert shown[2].split()[:3] == ["accept", "20", "66.7%"]
+    assert shown[3].split()[:3] == ["reject", "10", "33.3%"]
+    assert shown[2].count("█") == 20
+    assert shown[4] == "most frequent signals"
+    assert {line.split()[0] for line in shown[5:7]} == {"BIG_ONE", "GOOD_ONE"}
+
+
+def test_the_slowest_are_named_slowest_first(tally: Tally) -> None:
+    shown = summary(tally)
+    at = shown.index("slowest messages, ms of CPU")
+    assert [line.split() for line in shown[at + 1 :]] == [
+        [f"{29 - n:.1f}", f"{29 - n}.eml"] for n in range(SLOWEST)
+    ]
+
+
+def test_the_summary_says_what_was_not_readable() -> None:
+    assert summary(Tally(unreadable=2))[0] == "0 messages: none; 2 not readable"
+
+
+def test_only_the_most_frequent_signals_are_named() -> None:
+    made = Tally()
+    made.take(scored())
+    made.signals.update(f"SYM{n}" for n in range(50))
+    shown = summary(made)
+    at = shown.index("most frequent signals")
+    assert shown.index("slowest messages, ms of CPU") - at - 1 == COMMONEST
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_summary_fits_the_terminal(tally: Tally, width: int) -> None:
+    tally.take(scored(name="y" * 300))
+    assert "\x1b" not in "".join(summary(tally, width=width))
+    shown = summary(tally, width=width, terminal=True)
+    assert max(len(_plain(line)) for line in shown) <= width
+
+
+def _plain(line: str) -> str:
+    return "".join(
+        piece.partition("m")[2] if n else piece for n, piece in enumerate(line.split("\x1b["))
+    )

@@ -1,25 +1,36 @@
 """The command `mailweir score`."""
 
 import sys
-from collections import Counter
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from mailweir_core.decision import Action
 from mailweir_core.outcome import Status
 from mailweir_policy import InvalidPolicyError, Policy, loads
 from mailweir_runtime.config import PolicySnapshot
+from mailweir_runtime.dns import parse_nameservers
 from mailweir_scoring.cli.inputs import Unreadable, find_files, sources
-from mailweir_scoring.cli.scorer import Result, Scored, score_all
-from mailweir_scoring.cli.show import as_json, print_line, print_report
+from mailweir_scoring.cli.report import print_report
+from mailweir_scoring.cli.scorer import Equipment, NotEquipped, Result, Scored, score_all
+from mailweir_scoring.cli.show import as_json, print_line, put
+from mailweir_scoring.cli.summary import Tally, lines
 
 EXIT_CLEAN: Final = 0
 EXIT_SPAM: Final = 1
@@ -29,19 +40,22 @@ MANY: Final = 20
 DEFAULT_CONFIG: Final = "default"
 
 
-@dataclass(slots=True)
-class _Tally:
-    actions: Counter[Action] = field(default_factory=Counter)
-    unreadable: int = 0
+class RateColumn(ProgressColumn):
+    """Messages a second, over the last while."""
 
-    def exit_code(self) -> int:
-        if self.unreadable or self.actions[Action.DEFER]:
-            return EXIT_BAD_INPUT
-        spam = sum(self.actions[a] for a in (Action.TAG, Action.HOLD, Action.REJECT))
-        return EXIT_SPAM if spam else EXIT_CLEAN
+    def render(self, task: Task) -> Text:
+        """Return the rate; a dash before there is one."""
+        return Text("-/s" if task.speed is None else f"{task.speed:.0f}/s", "cyan")
 
 
-def score(
+def _exit_code(tally: Tally) -> int:
+    if tally.unreadable or tally.actions[Action.DEFER]:
+        return EXIT_BAD_INPUT
+    spam = sum(tally.actions[a] for a in (Action.TAG, Action.HOLD, Action.REJECT))
+    return EXIT_SPAM if spam else EXIT_CLEAN
+
+
+def score(  # noqa: PLR0913 - the options of a command are its arguments
     files: Annotated[list[str], typer.Argument(metavar="FILE|DIR|-...", show_default=False)],
     as_json_lines: Annotated[
         bool, typer.Option("--json", help="One JSON object a message, a line each.")
@@ -55,6 +69,24 @@ def score(
             "--config", metavar="FILE", help="A policy as JSON; default: the shipped one."
         ),
     ] = None,
+    spamassassin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--spamassassin",
+            metavar="DIR",
+            help="SpamAssassin's rule files (*.cf) too; again for a directory over it.",
+            show_default=False,
+        ),
+    ] = None,
+    dns: Annotated[
+        str,
+        typer.Option(
+            "--dns",
+            metavar="HOST:PORT",
+            help="Ask these recursive name servers; default: nothing is looked up.",
+            show_default=False,
+        ),
+    ] = "",
     details: Annotated[
         bool, typer.Option("--details", help="The whole report also for many messages.")
     ] = False,
@@ -68,7 +100,9 @@ def score(
     With --json each message is one line: path, sha256, score, action
     (accept, tag, hold, reject, defer), reason, signals (name, score, group,
     description, evidence; heaviest first), timings_ms by stage, model,
-    rules, config. A message of an mbox has its number behind the path: box#3.
+    rules, config, counterfactual (the fewest signals without which the action
+    would be another), skipped (stages, with the reason), lookups. A message of
+    an mbox has its number behind the path: box#3.
 
     Exit code: 0 every message is accepted; 1 at least one is at or over the
     tag threshold (tag, hold, reject); 2 something could not be read or
@@ -79,8 +113,9 @@ def score(
     names = list(find_files(files))
     many = len(names) >= MANY
     show = _shower(as_json_lines, brief=many and not details)
-    tally = _Tally()
-    results = score_all(sources(names, sys.stdin.buffer), current, jobs)
+    tally, begun = Tally(), time.monotonic()
+    equipment = _equipment(spamassassin or [], dns, errors)
+    results = score_all(sources(names, sys.stdin.buffer), current, jobs, equipment)
     try:
         for result in _with_progress(results, len(names), errors, show=many):
             if isinstance(result, Scored):
@@ -89,15 +124,31 @@ def score(
     except BrokenExecutor as error:
         _complain(errors, f"a worker process died: {error}")
         raise typer.Exit(EXIT_BAD_INPUT) from error
+    except NotEquipped as error:
+        _complain(errors, str(error))
+        raise typer.Exit(EXIT_BAD_INPUT) from error
     if many and not as_json_lines:
-        typer.echo(_summary(tally))
-    raise typer.Exit(tally.exit_code())
+        output = Console(highlight=False)
+        for line in lines(tally, time.monotonic() - begun):
+            put(output, line)
+    raise typer.Exit(_exit_code(tally))
+
+
+def _equipment(directories: list[Path], dns: str, errors: Console) -> Equipment:
+    try:
+        parse_nameservers(dns)
+    except ValueError as error:
+        _complain(errors, f"--dns: {error}")
+        raise typer.Exit(EXIT_BAD_INPUT) from error
+    # what is compiled from rules is loaded as it is, so it lies where only this user writes
+    cache = Path(typer.get_app_dir("mailweir")) / "patterns"
+    return Equipment(tuple(directories), cache if directories else None, dns)
 
 
 def _shower(as_json_lines: bool, *, brief: bool) -> Callable[[Scored], None]:
     if as_json_lines:
         return lambda scored: typer.echo(as_json(scored))
-    output = Console(highlight=False, soft_wrap=True)
+    output = Console(highlight=False)
     return partial(print_line if brief else print_report, output)
 
 
@@ -114,13 +165,13 @@ def _policy(path: Path | None, errors: Console) -> PolicySnapshot:
     raise typer.Exit(EXIT_BAD_INPUT)
 
 
-def _take(result: Result, tally: _Tally, errors: Console) -> None:
+def _take(result: Result, tally: Tally, errors: Console) -> None:
     if isinstance(result, Unreadable):
         tally.unreadable += 1
         _complain(errors, f"{result.name}: {result.message}")
         return
     judgement = result.judgement
-    tally.actions[judgement.verdict.action] += 1
+    tally.take(result)
     if judgement.status is Status.TEMPERROR:
         _complain(errors, f"{result.name}: not judged: {judgement.detail}")
 
@@ -140,6 +191,7 @@ def _with_progress(
         TextColumn("judging"),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=errors, transient=True) as progress:
@@ -147,10 +199,3 @@ def _with_progress(
         for result in results:
             progress.advance(task, 0 if "#" in result.name else 1)
             yield result
-
-
-def _summary(tally: _Tally) -> str:
-    total = sum(tally.actions.values())
-    parts = [f"{tally.actions[a]} {a}" for a in Action if tally.actions[a]]
-    unread = f"; {tally.unreadable} not readable" if tally.unreadable else ""
-    return f"{total} messages: {', '.join(parts) or 'none'}{unread}"
