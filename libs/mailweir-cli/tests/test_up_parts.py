@@ -291,6 +291,7 @@ class TestPlan:
             assert spec.probe_variable == f"{prefix}METRICS_LISTEN"
         delivery = specs["delivery"].environment
         assert delivery["MAILWEIR_DELIVERY_DNS"] == "127.0.0.1:53"
+        assert specs["scoring"].environment["MAILWEIR_SCORING_DNS"] == "127.0.0.1:53"
 
     def test_the_nats_server_syncs_always_and_lets_nobody_else_in(self, tmp_path: Path) -> None:
         places = make_places(tmp_path)

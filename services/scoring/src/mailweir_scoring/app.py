@@ -8,13 +8,13 @@ from typing import Final
 import grpc.aio
 
 from mailweir.scoring.v1 import scoring_pb2_grpc
-from mailweir_core.dns import DnsQuestion
 from mailweir_model import InvalidArtefactError, Model, shipped
 from mailweir_model.fingerprint import FuzzyBook
+from mailweir_policy import ScoringPolicy
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import BusUnavailable
 from mailweir_runtime.config import ConfigWatch, PolicySnapshot
-from mailweir_runtime.dns import NoResolver, Resolver, open_resolver
+from mailweir_runtime.dns import open_resolver
 from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
 from mailweir_runtime.logs import get_logger
@@ -22,17 +22,17 @@ from mailweir_runtime.rpc import serve
 from mailweir_scoring.adapters.campaigns import LocalCounts, SharedCounts
 from mailweir_scoring.adapters.clamd import ClamdScanner
 from mailweir_scoring.adapters.fuzzy import BookKeeper
-from mailweir_scoring.adapters.resolver import DnsAnswerer, ListAnswerer, read_keys
+from mailweir_scoring.adapters.resolver import dns_answerers, read_keys
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.engine import Engine
 from mailweir_scoring.metrics import Metrics, declare
 from mailweir_scoring.policy.antivirus import ScanQuestion
 from mailweir_scoring.policy.campaign.model import CampaignQuestion
-from mailweir_scoring.policy.kit import Kit
-from mailweir_scoring.policy.lists import ListQuery
+from mailweir_scoring.policy.kit import Kit, with_rules
+from mailweir_scoring.policy.lists import ListQuery, rules_of as list_rules
 from mailweir_scoring.policy.pipeline import symbols_of, unknown_names
-from mailweir_scoring.policy.ruleset import InvalidRulesError, RuleSet, read_rules
+from mailweir_scoring.policy.ruleset import InvalidRulesError, Rule, RuleSet, read_rules
 from mailweir_scoring.policy.stages import STAGES, stages_with
 from mailweir_scoring.ports import Answerer, RuleSource, RulesUnreadable, Workers
 from mailweir_scoring.service import ScoringService
@@ -50,14 +50,22 @@ async def main(rt: Runtime, settings: Settings) -> None:
     )
     workers = ThreadWorkers(settings.threads)
     metrics = declare(rt.registry)
-    async with connect_bus(rt) as bus, ConfigWatch(rt, bus) as config:
+    keys = load_keys(settings)
+    async with (
+        connect_bus(rt) as bus,
+        ConfigWatch(rt, bus) as config,
+        open_resolver(settings.dns, clock=rt.clock, metrics=metrics.dns) as resolver,
+    ):
         try:
             await config.first(settings.connect_seconds)
         except BusUnavailable as error:
             raise StartupError(f"no policy: {error}") from error
         config.subscribe(partial(warn_of_unknown_names, rules))
         counts = SharedCounts(bus, rt.instance, metrics.campaigns)
-        answerers = answerers_of(settings, counts)
+        answerers = {
+            **answerers_of(settings, counts),
+            **dns_answerers(resolver, rt.clock, metrics.lists, keys),
+        }
         engine = build_engine(rt, settings, rules, workers, metrics=metrics, answerers=answerers)
         keeper = BookKeeper(bus, metrics.campaigns, partial(use_book, engine))
         service = ScoringService(engine, config, settings.batch_items, settings.reply_seconds)
@@ -93,9 +101,23 @@ def load_model() -> Model:
         raise StartupError(f"model: {error}") from error
 
 
+def load_keys(settings: Settings) -> dict[str, str]:
+    """Return the keys of DNS lists; raises StartupError where they cannot be read."""
+    try:
+        return read_keys(settings.list_keys_dir)
+    except (OSError, ValueError) as error:
+        raise StartupError(f"list_keys_dir: {error}") from error
+
+
+def rules_of_policy(policy: ScoringPolicy) -> tuple[Rule, ...]:
+    """Return the rules that a policy makes: those of its DNS lists."""
+    return list_rules(policy.lists)
+
+
 def warn_of_unknown_names(rules: RuleSet, current: PolicySnapshot) -> None:
     """Log what the policy names and nothing here has; it is no error, since rules come and go."""
-    names = unknown_names(current.policy.scoring, STAGES, rules)
+    scoring = current.policy.scoring
+    names = unknown_names(scoring, STAGES, with_rules(rules, rules_of_policy(scoring)))
     if names:
         _log.warning("policy_names_unknown", version=current.version, names=names[:MAX_NAMES])
 
@@ -113,13 +135,14 @@ def build_engine(
     known = answerers or {}
     return Engine(
         Tools(
-            stages=stages_with(scanner=ScanQuestion in known),
+            stages=stages_with(scanner=ScanQuestion in known, resolver=ListQuery in known),
             workers=workers,
             clock=rt.clock,
             metrics=metrics or declare(rt.registry),
             inline_bytes=settings.inline_bytes,
             program=rt.version,
             answerers={CampaignQuestion: LocalCounts(), **known},
+            policy_rules=rules_of_policy,
         ),
         Kit(rules, model=load_model()),
     )

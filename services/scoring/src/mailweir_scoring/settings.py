@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from mailweir_runtime.dns import NameServersText
 from mailweir_runtime.listen import Listen, OptionalListen
 from mailweir_runtime.settings import OptionalPath, ServiceSettings, settings_config
 
@@ -17,6 +18,11 @@ class Settings(ServiceSettings):
     """Directory of `*.toml` rule files in place of the shipped ones; empty for those."""
     clamd: OptionalListen = ""
     """Where the virus scanner clamd listens: `host:port` or `unix:/path`; empty: mail is not scanned."""
+    dns: NameServersText = ""
+    """Recursive name servers as `address:port`, several with commas. Empty: no look-up is made, so there is
+    no SPF, DKIM, DMARC, ARC and no DNS list. Lists do not serve public resolvers: name one of your own."""
+    list_keys_dir: OptionalPath = None
+    """Directory with a file for each key of a DNS list; a policy names the file (`key_secret`)."""
     threads: int = Field(2, ge=1, le=64)
     """Threads for messages over `inline_bytes`."""
     inline_bytes: int = Field(65_536, ge=0, le=268_435_456)

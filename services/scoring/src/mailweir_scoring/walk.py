@@ -88,6 +88,7 @@ class Walk:
     runs: list[StageRun] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     lookups: list[Lookup] = field(default_factory=list)
+    fields: list[tuple[str, str]] = field(default_factory=list)
     silenced: frozenset[str] = frozenset()
     facts: Facts | None = None
     _verdict: tuple[int, Verdict] | None = None
@@ -122,6 +123,7 @@ class Walk:
             tuple(self.failures),
             self.silenced,
             tuple(self.lookups[:MOST_LOOKUPS]),
+            tuple(self.fields),
         )
 
     def verdict(self) -> Verdict:
@@ -163,6 +165,7 @@ class Walk:
             self.hits += found.hits
             self.facts = found.facts or self.facts
             self.silenced |= found.silenced
+            self.fields += found.fields
 
     def _spared(self, stage: AnyStage) -> str:
         if stage.spared is always:

@@ -12,7 +12,7 @@ from mailweir_cli.output import console
 from mailweir_cli.up.app import run_up
 from mailweir_cli.up.options import UpOptions, listen_option
 from mailweir_core.clock import SystemClock
-from mailweir_runtime.listen import parse_host_port
+from mailweir_runtime.dns import parse_nameservers
 
 _PORT = "[HOST:]PORT"
 
@@ -111,6 +111,9 @@ def _checked_dns(text: str) -> str:
     if not text:
         return ""
     try:
-        return str(parse_host_port(text))
+        servers = parse_nameservers(text)
     except ValueError as error:
         raise CommandError(Exit.INVALID, f"--dns {text}: {error}") from error
+    if len(servers) != 1:
+        raise CommandError(Exit.INVALID, f"--dns {text}: name one server")
+    return str(servers[0])

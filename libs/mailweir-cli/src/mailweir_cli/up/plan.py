@@ -81,7 +81,7 @@ def service_specs(options: UpOptions, places: Places, broker: Broker) -> list[Pr
     defaults = {"DRAIN_SECONDS": f"{DRAIN_SECONDS:g}", "LOG_FORMAT": "json"}
     own: dict[str, tuple[str, dict[str, str]]] = {
         "quarantine": _quarantine(places),
-        "scoring": _scoring(places),
+        "scoring": _scoring(options, places),
         "delivery": ("", {"DNS": options.dns}),
         "gateway": _gateway(options, places),
         "ingress": _ingress(options, places),
@@ -110,8 +110,8 @@ def _quarantine(places: Places) -> tuple[str, dict[str, str]]:
     }
 
 
-def _scoring(places: Places) -> tuple[str, dict[str, str]]:
-    return "", {"LISTEN": places.socket("scoring")}
+def _scoring(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
+    return "", {"LISTEN": places.socket("scoring"), "DNS": options.dns}
 
 
 def _gateway(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:

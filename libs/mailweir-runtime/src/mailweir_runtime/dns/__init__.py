@@ -7,13 +7,14 @@ async with open_resolver("127.0.0.1:53", clock=rt.clock, metrics=declare(rt.regi
 from mailweir_runtime.dns.caching import CachingResolver, Limits
 from mailweir_runtime.dns.memory import NoResolver, ZoneResolver
 from mailweir_runtime.dns.metrics import DnsMetrics, declare
-from mailweir_runtime.dns.opening import open_resolver, parse_nameservers
+from mailweir_runtime.dns.opening import NameServersText, open_resolver, parse_nameservers
 from mailweir_runtime.dns.ports import Resolver, Upstream
 
 __all__ = [
     "CachingResolver",
     "DnsMetrics",
     "Limits",
+    "NameServersText",
     "NoResolver",
     "Resolver",
     "Upstream",

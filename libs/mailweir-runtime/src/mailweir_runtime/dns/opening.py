@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
 
 from mailweir_core.clock import Clock
 from mailweir_core.net import parse_ip
@@ -26,6 +28,14 @@ def parse_nameservers(text: str) -> tuple[HostPort, ...]:
     if len(servers) > MOST_SERVERS:
         raise ValueError(f"at most {MOST_SERVERS} name servers")
     return servers
+
+
+def _checked(text: str) -> str:
+    return ",".join(map(str, parse_nameservers(text)))
+
+
+NameServersText = Annotated[str, AfterValidator(_checked), Field(examples=["127.0.0.1:53"])]
+"""Name servers as a setting has them."""
 
 
 @asynccontextmanager

@@ -9,10 +9,11 @@ from typing import Final
 from mailweir_core.clock import Clock
 from mailweir_core.dns import DnsAnswer, DnsQuestion, DnsStatus, RecordType
 from mailweir_core.outcome import Lookup
-from mailweir_runtime.dns import Resolver
+from mailweir_runtime.dns import NoResolver, Resolver
 from mailweir_runtime.logs import get_logger
 from mailweir_scoring.list_metrics import ListMetrics
 from mailweir_scoring.policy.lists import ListAnswer, ListQuery, ListStatus, read_answer
+from mailweir_scoring.ports import Answerer
 
 ROUND_SECONDS: Final = 1.5
 """Longest time for one round of questions; an evaluator goes on with what it has."""
@@ -164,3 +165,15 @@ def _key(path: Path) -> str:
     if not key or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in key):
         raise ValueError(f"{path}: not a key: letters, digits, '-', '_' and '.'")
     return key
+
+
+def dns_answerers(
+    resolver: Resolver, clock: Clock, metrics: ListMetrics, keys: Mapping[str, str]
+) -> dict[type, Answerer]:
+    """Return who answers what stages ask of the DNS; nobody where look-ups are switched off."""
+    if isinstance(resolver, NoResolver):
+        return {}
+    return {
+        DnsQuestion: DnsAnswerer(resolver),
+        ListQuery: ListAnswerer(resolver, clock, metrics, keys),
+    }

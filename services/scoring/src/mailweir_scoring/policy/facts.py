@@ -65,9 +65,11 @@ class Found:
 
     `facts` are the facts for later stages where it found some out; `silenced` are symbols that count nothing
     any more because one of the hits stands for them. `failure` says why the stage could not find out.
+    `fields` are header fields for the message, name and value; a line feed in a value asks for a fold there.
     """
 
     hits: tuple[Hit, ...] = ()
     facts: Facts | None = None
     silenced: frozenset[str] = frozenset()
     failure: str = ""
+    fields: tuple[tuple[str, str], ...] = ()

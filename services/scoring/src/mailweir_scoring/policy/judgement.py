@@ -66,6 +66,8 @@ class Course:
     failures: tuple[Failure, ...] = ()
     silenced: frozenset[str] = frozenset()
     lookups: tuple[Lookup, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+    """Header fields that stages have for the message, beside those about the score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ def conclude(
     hangs_on = counterfactual(verdict, policy)
     status, verdict, detail = _after_failures(verdict, course.failures)
     skipped = [r.stage for r in course.runs if r.status in (Status.SKIPPED, Status.TEMPERROR)]
-    fields = spam_headers(
+    own = tuple(Field(name, value) for name, value in course.fields)
+    about_score = spam_headers(
         verdict,
         policy.headers,
         tag=policy.thresholds.tag,
@@ -116,7 +119,7 @@ def conclude(
         status=status,
         verdict=verdict,
         stages=course.runs,
-        headers=() if status is Status.TEMPERROR else fields,
+        headers=() if status is Status.TEMPERROR else (*own, *about_score),
         thresholds=policy.thresholds,
         versions=versions,
         summary=summary,
