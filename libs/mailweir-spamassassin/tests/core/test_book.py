@@ -20,13 +20,15 @@ def _names(book: RuleBook, view: Any, score_set: int = 0) -> set[str]:
 def test_every_target(book: Any, view: Any) -> None:
     rules = book(
         "body B /hello/\nrawbody R /<b>/\nuri U m{//evil\\.}\nfull F /^X: 1/m\nheader H Subject =~ /hi/\n"
-        "header N X-None !~ /./\nheader E exists:Subject\nheader E2 exists:X-None\nmimeheader M Content-Type =~ /pdf/\n"
+        "header N X-None !~ /./\nheader E exists:Subject\nheader E2 exists:X-None\n"
+        "mimeheader M Content-Type =~ /pdf/\n"
         "header A From:addr =~ /@a\\.com$/\nheader U1 X-None =~ /^none$/ [if-unset: none]\n"
         "header Z X-None =~ /^$/\nmimeheader ME exists:X-Part\n"
     )
     message = view(
         headers={"Subject": b"hi", "From:addr": b"x@a.com"}, body=(b"hi", b"say hello"), rawbody=(b"a<b>",),
-        full=b"Y: 2\nX: 1\n\n", uris=(b"http://evil.com",), parts={"Content-Type": (b"a/pdf", b"b"), "X-Part": (b"",)},
+        full=b"Y: 2\nX: 1\n\n", uris=(b"http://evil.com",),
+        parts={"Content-Type": (b"a/pdf", b"b"), "X-Part": (b"",)},
     )  # fmt: skip
     assert _names(rules, message) == {"B", "R", "U", "F", "H", "N", "E", "M", "A", "U1", "Z", "ME"}
     assert _names(rules, view()) == {"N", "U1", "Z"}
@@ -40,7 +42,8 @@ def test_negated_headers(book: Any, view: Any) -> None:
 
 def test_scores_by_set_and_rules_off(book: Any, view: Any) -> None:
     rules = book(
-        "body A /a/\nscore A 1 2 0 4\nbody B /a/\nscore B 0\nmeta M A || B\nscore M 0.5\nmeta N !A\nscore N 9"
+        "body A /a/\nscore A 1 2 0 4\nbody B /a/\nscore B 0\nmeta M A || B\nscore M 0.5\nmeta N !A\n"
+        "score N 9"
     )
     message = view(body=(b"a",))
     assert rules.run(message).score == 1.5
@@ -51,8 +54,10 @@ def test_scores_by_set_and_rules_off(book: Any, view: Any) -> None:
 
 def test_metas(book: Any, view: Any) -> None:
     rules = book(
-        "body __A /a/\ntflags __A multiple\nbody __B /b/\nmeta COUNT __A >= 3\nmeta BOTH __A && __B\nmeta NOT !__A\n"
-        "meta CHAIN BOTH + NOT > 0\nmeta __LOW NOT - 2\nmeta DEEP __LOW\nmeta WORTH (__A * 2) == 6 && rules_matching(__*) > 0\n"
+        "body __A /a/\ntflags __A multiple\nbody __B /b/\nmeta COUNT __A >= 3\nmeta BOTH __A && __B\n"
+        "meta NOT !__A\n"
+        "meta CHAIN BOTH + NOT > 0\nmeta __LOW NOT - 2\nmeta DEEP __LOW\n"
+        "meta WORTH (__A * 2) == 6 && rules_matching(__*) > 0\n"
         "meta GONE NOBODY || NET\nheader NET eval:check_number('1')\nmeta ONLY ()\nmeta ALWAYS 1\n"
     )
     assert _names(rules, view(body=(b"aaa b",))) == {
@@ -77,7 +82,8 @@ def test_a_rule_that_is_off_is_nothing_to_metas(book: Any, view: Any) -> None:
 def test_evals(book: Any, view: Any) -> None:
     rules = book(
         "ok_locales en\nheader A eval:check_number('2')\nheader B eval:check_number('0')\nbody P /p/\n"
-        "body C eval:check_seen('P')\nheader D eval:check_in_whitelist('1')\nbody E eval:check_target('body')\n"
+        "body C eval:check_seen('P')\nheader D eval:check_in_whitelist('1')\n"
+        "body E eval:check_target('body')\n"
         "header F eval:check_target('header')\nmeta TWO A == 2\n"
     )
     assert _names(rules, view(body=(b"p",))) == {"A", "P", "C", "D", "E", "F", "TWO"}
@@ -86,7 +92,8 @@ def test_evals(book: Any, view: Any) -> None:
 
 def test_captured_texts(book: Any, view: Any) -> None:
     rules = book(
-        "body __NAME /Hello (?<WHO>\\w+)/\nheader SAME From =~ /\\b%{WHO}\\b/i\nheader OTHER From !~ /%{WHO}/i\n"
+        "body __NAME /Hello (?<WHO>\\w+)/\nheader SAME From =~ /\\b%{WHO}\\b/i\n"
+        "header OTHER From !~ /%{WHO}/i\n"
         "body AGAIN /bye %{WHO}/\nbody LITERAL /100\\%{WHO}/\n"
     )
     message = view(headers={"From": b"a.b <x@y>"}, body=(b"Hello a", b"bye a", b"100%{WHO}"))
@@ -104,7 +111,8 @@ def test_captured_texts_are_no_patterns(book: Any, view: Any) -> None:
 
 def test_nosubject_and_multiple(book: Any, view: Any) -> None:
     rules = book(
-        "body A /word/\nbody B /word/\ntflags B nosubject\nbody __C /o/\ntflags __C multiple maxhits=2\nmeta D __C == 2\n"
+        "body A /word/\nbody B /word/\ntflags B nosubject\nbody __C /o/\ntflags __C multiple maxhits=2\n"
+        "meta D __C == 2\n"
         "header __H To =~ /@/\ntflags __H multiple\nmeta E __H == 3\n"
     )
     message = view(headers={"To": b"a@b, c@d, e@f"}, body=(b"word", b"ooo"))
@@ -113,7 +121,8 @@ def test_nosubject_and_multiple(book: Any, view: Any) -> None:
 
 def test_replace_tags(book: Any, view: Any) -> None:
     rules = book(
-        "replace_tag O [o0]\nreplace_inter S \\s?\nbody A /<inter S><O><O>ps/\nbody B /<O>ps/\nreplace_rules A\n"
+        "replace_tag O [o0]\nreplace_inter S \\s?\nbody A /<inter S><O><O>ps/\nbody B /<O>ps/\n"
+        "replace_rules A\n"
     )
     assert _names(rules, view(body=(b"0 ops",))) == {"A"}
     assert _names(rules, view(body=(b"<O>ps",))) == {"B"}
@@ -121,7 +130,8 @@ def test_replace_tags(book: Any, view: Any) -> None:
 
 def test_what_hits_say(book: Any, view: Any) -> None:
     rules = book(
-        "body A /hel+o/\ndescribe A Says hello\nscore A 0.5\nmeta M A && __X\nbody __X /wor/\nscore M -0.25\n"
+        "body A /hel+o/\ndescribe A Says hello\nscore A 0.5\nmeta M A && __X\nbody __X /wor/\n"
+        "score M -0.25\n"
         "header N X-No !~ /a/\nheader K eval:check_number('1')\n"
     )
     result = rules.run(view(body=(b"subject", b"well, hellllo \x00world")))
@@ -146,11 +156,12 @@ def test_excerpts_are_one_short_line() -> None:
 def test_what_does_not_run_is_named(load_text: Any, view: Any) -> None:
     loaded = load_text(
         "body GOOD /a/\nbody BAD /(/\nheader FAR eval:check_far_away()\nheader WHAT eval:check_what()\n"
-        "header RBL eval:check_rbl('a', 'b.c.')\nbody NET /a/\ntflags NET net\nmeta ONE TWO\nmeta TWO ONE\n"
+        "header RBL eval:check_rbl('a', 'b.c.')\nheader NET eval:check_number('1')\ntflags NET net\nmeta ONE TWO\nmeta TWO ONE\n"
     )
     kinds = {p.rule: p.kind for p in loaded.problems}
     assert kinds == {
-        "BAD": ProblemKind.REGEX_INVALID, "FAR": ProblemKind.TEST_UNSUPPORTED, "WHAT": ProblemKind.EVAL_UNKNOWN,
+        "BAD": ProblemKind.REGEX_INVALID, "FAR": ProblemKind.TEST_UNSUPPORTED,
+        "WHAT": ProblemKind.EVAL_UNKNOWN,
         "RBL": ProblemKind.NETWORK, "NET": ProblemKind.NETWORK, "ONE": ProblemKind.META_CYCLE,
         "TWO": ProblemKind.META_CYCLE,
     }  # fmt: skip
@@ -172,8 +183,8 @@ def test_a_strict_load_refuses_errors_and_takes_what_is_only_unsupported(load_te
 
 def test_net_rules_answered_without_the_network(load_text: Any, view: Any) -> None:
     text = "header SPF eval:check_number('1')\ntflags SPF net\nbody NET /a/\ntflags NET net"
-    assert load_text(text).book.running == ()
-    assert _names(load_text(text, net=True).book, view(body=(b"a",))) == {"SPF"}
+    assert load_text(text).book.running == ("NET",)
+    assert _names(load_text(text, net=True).book, view(body=(b"a",))) == {"NET", "SPF"}
 
 
 def test_rules_that_nothing_needs_do_not_run(book: Any) -> None:

@@ -55,7 +55,8 @@ def test_values(text: str, values: tuple[float, float, float], expected: float) 
 @pytest.mark.parametrize(
     "text",
     [
-        "", "A B", "A &&", "&& A", "(A", "A)", "A == B == C", "A and $x", "A; B", "A % 2", "@A", "A & B", "A ? B",
+        "", "A B", "A &&", "&& A", "(A", "A)", "A == B == C", "A and $x", "A; B", "A % 2", "@A",
+        "A & B", "A ? B",
         "A ?: B", "1..2 + A", "__import__('os')", "(" * 100 + "A" + ")" * 100, "!" * 200 + "A",
         "A" + " / 2" * 1000,
     ],

@@ -36,8 +36,10 @@ def _bad(text: str, **more: str) -> list[tuple[str, ProblemKind]]:
 
 def test_each_kind_of_rule() -> None:
     rules = _good(
-        "body A /a/i\nrawbody B m{b}\nuri C /c/\nfull D /d/\nheader E Subject =~ /e/\nheader F X-Y:raw:addr !~ /f/\n"
-        "header G exists:X-Z\nheader H To =~ /h/ [if-unset: none at all]\nmimeheader I Content-Type =~ /i/\n"
+        "body A /a/i\nrawbody B m{b}\nuri C /c/\nfull D /d/\nheader E Subject =~ /e/\n"
+        "header F X-Y:raw:addr !~ /f/\n"
+        "header G exists:X-Z\nheader H To =~ /h/ [if-unset: none at all]\n"
+        "mimeheader I Content-Type =~ /i/\n"
         "meta J A && B\nheader K eval:check_this('a', \"b\", 3)\nbody L eval:check_that()\n"
         "header M eval:check_rbl('x', 'zone.')\nurirhssub N zone. A 2\nfull O eval:other( '1' )\n"
     ).rules
@@ -113,8 +115,10 @@ def test_everything_else_is_kept() -> None:
 
 def test_conditions_nest() -> None:
     text = (
-        "if version > 3\nbody A /a/\nif version > 5\nbody B /b/\nelse\nbody C /c/\nendif\nelse\nbody D /d/\n"
-        "if version > 3\nbody E /e/\nelse\nbody F /f/\nendif\nendif\nifplugin No::Such\nbody G /g/\nendif\nbody H /h/"
+        "if version > 3\nbody A /a/\nif version > 5\nbody B /b/\nelse\nbody C /c/\nendif\nelse\n"
+        "body D /d/\n"
+        "if version > 3\nbody E /e/\nelse\nbody F /f/\nendif\nendif\nifplugin No::Such\nbody G /g/\n"
+        "endif\nbody H /h/"
     )
     assert set(_good(text).rules) == {"A", "C", "H"}
 
@@ -157,7 +161,7 @@ def test_lines_out_of_force_may_be_anything() -> None:
 def test_problems_have_a_place_and_a_kind(
     text: str, expected: list[tuple[str, ProblemKind]]
 ) -> None:
-    assert [p for p in _bad(text)][: len(expected)] == expected
+    assert _bad(text)[: len(expected)] == expected
 
 
 def test_includes() -> None:

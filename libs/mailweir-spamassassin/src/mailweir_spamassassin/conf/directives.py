@@ -132,7 +132,9 @@ def _other_rule(draft: Draft, line: Line, test: Test) -> None:
 
 def _add(draft: Draft, rule: RuleDef) -> None:
     before = draft.rules.get(rule.name)
-    if before is not None:
+    if before is not None and isinstance(before.test, NetworkTest):
+        pass  # `urirhssub NAME …` and `body NAME eval:check_uridnsbl('NAME')` are one rule's two lines
+    elif before is not None:
         same = " with the same text" if before.source == rule.source else ""
         text = f"defined again{same}; the first was at {before.place}, the last one counts"
         draft.problems.add(rule.place, ProblemKind.DUPLICATE, text, rule.name)

@@ -60,7 +60,7 @@ def read(source: Source, problems: ProblemLog) -> RuleFileSet:
 
 def _finished(reading: _Reading) -> RuleFileSet:
     draft = reading.draft
-    for name in draft.scores.keys() - draft.rules.keys():
+    for name in sorted(draft.scores.keys() - draft.rules.keys()):
         reading.problems.add(
             draft.score_places[name], ProblemKind.UNDEFINED, "a score, but no such rule", name
         )

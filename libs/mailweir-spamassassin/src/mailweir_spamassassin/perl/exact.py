@@ -13,6 +13,7 @@ from mailweir_spamassassin.perl.literal import InvalidRegexError, PerlRegex, Uns
 _PCRE2: Final[Any] = pcre2
 """The binding has no types of its own; the protocols below say what is used of it."""
 _TOO_LARGE: Final = "too large"
+_SHORT: Final = STEP_LIMITS[0][0]
 _DUPLICATE_NAMES: Final = "(?J)"
 
 
@@ -70,10 +71,7 @@ class Matcher:
         return found
 
     def _pattern(self, text: bytes) -> _Pattern:
-        size = len(text)
-        place = next(
-            (i for i, (most, _) in enumerate(STEP_LIMITS) if size <= most), len(STEP_LIMITS) - 1
-        )
+        place = 0 if len(text) <= _SHORT else _place(len(text))
         # Two threads may both compile: the second one's work is thrown away, which harms nothing.
         pattern = self._patterns[place]
         if pattern is None:
@@ -81,9 +79,20 @@ class Matcher:
         return pattern
 
 
+def _place(size: int) -> int:
+    last = len(STEP_LIMITS) - 1
+    return next((i for i, (most, _) in enumerate(STEP_LIMITS) if size <= most), last)
+
+
 def _compiled(source: bytes, steps: int) -> _Pattern:
     limit = f"(*LIMIT_MATCH={steps})".encode()
-    pattern: _Pattern = _PCRE2.compile(limit + source, jit=True)
+    pattern: _Pattern
+    try:
+        pattern = _PCRE2.compile(limit + source, jit=True)
+    except (
+        _PCRE2.LibraryError
+    ):  # thousands of optional parts in a row: only the interpreter takes them
+        pattern = _PCRE2.compile(limit + source, jit=False)
     return pattern
 
 

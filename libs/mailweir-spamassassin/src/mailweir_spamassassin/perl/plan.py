@@ -8,7 +8,7 @@ from mailweir_spamassassin.perl.coarse import coarser
 from mailweir_spamassassin.perl.exact import Matcher
 from mailweir_spamassassin.perl.expression import Expression, write, write_runs, write_wider
 from mailweir_spamassassin.perl.literal import PerlRegex
-from mailweir_spamassassin.perl.nodes import Node
+from mailweir_spamassassin.perl.nodes import Chars, Node
 from mailweir_spamassassin.perl.parse import UnreadableRegexError, parse_regex
 from mailweir_spamassassin.perl.shape import (
     has_inner_anchor,
@@ -43,6 +43,8 @@ class Plan:
 
     matcher: Matcher
     options: tuple[Option, ...]
+    letters: bytes = b""
+    """For a pattern that is one byte out of a set, these bytes: they are counted without an engine."""
 
 
 def plan_for(regex: PerlRegex) -> Plan:
@@ -55,7 +57,13 @@ def plan_for(regex: PerlRegex) -> Plan:
     if is_nullable(node):
         return Plan(matcher, ())
     options = [o for o in _options(node) if len(o.expression.text) <= MAX_EXPRESSION_CHARS]
-    return Plan(matcher, tuple(options))
+    return Plan(matcher, tuple(options), _letters(node))
+
+
+def _letters(node: Node) -> bytes:
+    if not isinstance(node, Chars):
+        return b""
+    return bytes(byte for byte in range(256) if node.mask >> byte & 1)
 
 
 def _options(node: Node) -> Iterator[Option]:

@@ -12,9 +12,9 @@ import hyperscan
 
 from mailweir_spamassassin.perl.expression import Expression
 
-MAX_EXPRESSIONS: Final = 600
+MAX_EXPRESSIONS: Final = 200
 """Of one database. Compiling grows faster than the number of expressions."""
-MAX_WIDE_EXPRESSIONS: Final = 40
+MAX_WIDE_EXPRESSIONS: Final = 20
 """The same for expressions that stand for guarded or disguised text: they share little and compile slowly."""
 
 

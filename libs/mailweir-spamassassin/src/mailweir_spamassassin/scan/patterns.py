@@ -98,16 +98,27 @@ class PatternSet:
                 if slot.sure or session.matches(pattern.rule, pattern.matcher, text):
                     session.hit(pattern.rule, 1, text)
             else:
-                session.count(pattern.rule, pattern.matcher, text, pattern.most)
+                _count(pattern, text, session)
 
     @staticmethod
     def _search(pattern: Pattern, texts: Sequence[bytes], session: Session) -> None:
         for text in texts[pattern.skip :]:
             if pattern.most > 1:
-                session.count(pattern.rule, pattern.matcher, text, pattern.most)
+                _count(pattern, text, session)
             elif session.matches(pattern.rule, pattern.matcher, text):
                 session.hit(pattern.rule, 1, text)
                 return
+
+
+def _count(pattern: Pattern, text: bytes, session: Session) -> None:
+    letters = pattern.plan.letters
+    if not letters:
+        session.count(pattern.rule, pattern.matcher, text, pattern.most)
+        return
+    left = pattern.most - session.found.get(pattern.rule, 0)
+    number = min(left, len(text) - len(text.translate(None, letters)))
+    if number > 0:
+        session.hit(pattern.rule, number, text)
 
 
 def _note(identity: int, _start: int, _end: int, _flags: int, found: object) -> bool | None:
