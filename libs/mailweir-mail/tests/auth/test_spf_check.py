@@ -88,6 +88,14 @@ def test_two_questions_may_have_no_answer(void: int, result: SpfStatus) -> None:
     assert record(f"v=spf1 {terms} -all").result is result
 
 
+def test_a_client_without_a_name_counts_for_each_ptr_but_not_for_a_macro() -> None:
+    assert record("v=spf1 ptr ptr exists:%{p}.example.com -all").result is SpfStatus.PERMERROR
+    assert record("v=spf1 ptr ptr -all exp=%{p}.example.com").result is SpfStatus.FAIL
+    # names that do not lead back are the client's doing, and do not count
+    table = {"1.2.0.192.in-addr.arpa": {"PTR": [f"n{n}.example" for n in range(5)]}}
+    assert record("v=spf1 ptr ptr ptr -all", **table).result is SpfStatus.FAIL
+
+
 def test_void_questions_of_mx_hosts_count_only_up_to_the_one_that_matches() -> None:
     hosts = [f"{n} v{n}.example.com" for n in range(2)] + ["5 ok.example.com", "6 w.example.com"]
     table = {"example.com": {"TXT": ["v=spf1 mx -all"], "MX": hosts}, "ok.example.com": A}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailweir_core.net import parse_ip
 
-from .names import ask_name
+from .names import MAX_NAME, ask_name
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
@@ -25,21 +25,25 @@ def _suffixes() -> "PublicSuffixList":
     return PublicSuffixList()
 
 
-@lru_cache(maxsize=_KEPT)
 def organizational_domain(domain: str) -> str:
     """Return the domain directly below the longest public suffix: `mail.example.co.uk` → `example.co.uk`.
 
     Lower case, in A-labels. A public suffix, an address or what is no domain comes back as it is, in
     lower case: it belongs to itself. A top-level domain that is not listed counts as a public suffix.
     """
-    name = ask_name(domain)
-    if name is None or parse_ip(name) is not None:
-        return domain.lower()
-    return _suffixes().privatesuffix(name) or name
+    return _below_suffix(domain)[0] if len(domain) <= MAX_NAME + 1 else domain.lower()
+
+
+def is_public_suffix(domain: str) -> bool:
+    """Say whether names below it belong to different owners, as with `co.uk` or `github.io`."""
+    return len(domain) <= MAX_NAME + 1 and _below_suffix(domain)[1]
 
 
 @lru_cache(maxsize=_KEPT)
-def is_public_suffix(domain: str) -> bool:
-    """Say whether names below it belong to different owners, as with `co.uk` or `github.io`."""
+def _below_suffix(domain: str) -> tuple[str, bool]:
+    """Return the organisational domain, and whether it is a public suffix itself."""
     name = ask_name(domain)
-    return name is not None and parse_ip(name) is None and _suffixes().privatesuffix(name) is None
+    if name is None or parse_ip(name) is not None:
+        return domain.lower(), False
+    owner = _suffixes().privatesuffix(name)
+    return owner or name, owner is None

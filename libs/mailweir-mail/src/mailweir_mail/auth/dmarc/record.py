@@ -24,14 +24,16 @@ def is_dmarc(text: str) -> bool:
     return _VERSION.match(text) is not None
 
 
-@lru_cache(maxsize=_KEPT)
 def parse_record(text: str) -> DmarcRecord | None:
     """Return the record, or None where it asks for nothing that can be understood. Never raises.
 
     Without a valid p, or with an invalid sp, a record that names where to report to is p=none (§6.6.3).
     """
-    if len(text) > MAX_RECORD or not is_dmarc(text):
-        return None
+    return _parse(text) if len(text) <= MAX_RECORD and is_dmarc(text) else None
+
+
+@lru_cache(maxsize=_KEPT)
+def _parse(text: str) -> DmarcRecord | None:
     tags = _tags(text)
     rua = _uris(tags.get("rua", ""))
     p, sp, np = (_choice(Policy, tags.get(name)) for name in ("p", "sp", "np"))

@@ -99,6 +99,7 @@ class _Check:
     terms: int = 0
     voids: int = 0
     names: tuple[str, ...] | None = None
+    nameless: bool = False
 
     @property
     def kind(self) -> RecordType:
@@ -147,11 +148,13 @@ class _Check:
         """Return an answer's records; raises Stop where there is none to be had, or too little was found."""
         if answer.status is DnsStatus.TEMPERROR:
             raise _unanswered(name, answer)
-        if answer.status in _VOID or not answer.records:
-            self.voids += 1
-            if self.voids > MAX_VOID:
-                raise broken(f"more than {MAX_VOID} questions without an answer")
+        self._note_void(answer.status in _VOID or not answer.records)
         return answer.records
+
+    def _note_void(self, void: bool) -> None:
+        self.voids += void
+        if self.voids > MAX_VOID:
+            raise broken(f"more than {MAX_VOID} questions without an answer")
 
     # -- mechanisms ----------------------------------------------------------------------------------------
 
@@ -174,6 +177,9 @@ class _Check:
                 return (yield from self._mx(mechanism, target))
             case "ptr":
                 names = yield from self._client_names()
+                self._note_void(
+                    self.nameless
+                )  # §4.6.4 speaks of terms: each ptr counts, %{p} does not
                 return any(_is_within(name, target) for name in names)
         answer = yield from _ask(target, RecordType.A)
         return bool(self._seen(target, answer))
@@ -217,6 +223,7 @@ class _Check:
         if self.names is None:
             ip = self.values.ip
             answer = yield from _ask(ip.reverse_pointer, RecordType.PTR)
+            self.nameless = answer.status in _VOID
             names = [name for name in map(ask_name, answer.records[:MAX_PTR_NAMES]) if name]
             answers = yield from _ask_all(names, self.kind)
             self.names = tuple(

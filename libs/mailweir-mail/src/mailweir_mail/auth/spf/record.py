@@ -24,6 +24,9 @@ _QUALIFIERS: Final = {
     "~": SpfStatus.SOFTFAIL,
     "?": SpfStatus.NEUTRAL,
 }
+_KEPT_OCTETS: Final = (
+    2_048  # a longer record is rare, and a stranger could fill the memory with such
+)
 _KEPT: Final = 512  # records kept parsed; the same few providers are included by most domains
 
 
@@ -57,19 +60,25 @@ def is_spf(text: str) -> bool:
     return text[:6].lower() == _VERSION and text[6:7] in ("", " ")
 
 
-@lru_cache(maxsize=_KEPT)
 def parse_record(text: str) -> SpfRecord | str:
     """Return the record, or what is wrong with it. Never raises."""
-    if not is_spf(text):
-        return "not an SPF record"
     if len(text) > MAX_RECORD:
         return f"longer than {MAX_RECORD} octets"
+    return _kept_record(text) if len(text) <= _KEPT_OCTETS else _parse_record(text)
+
+
+def _parse_record(text: str) -> SpfRecord | str:
+    if not is_spf(text):
+        return "not an SPF record"
     if not text.isascii():
         return "octets beyond ASCII"
     try:
         return _parse(text[6:].split(" "))
     except SpfSyntaxError as error:
         return str(error)
+
+
+_kept_record: Final = lru_cache(maxsize=_KEPT)(_parse_record)
 
 
 def _parse(terms: list[str]) -> SpfRecord:
