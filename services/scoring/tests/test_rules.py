@@ -9,20 +9,24 @@ A case is a head, an empty line, and the message; a line of `=====` ends it. The
 Fields that every message has (From, To, Subject, Date, Message-ID) are added where a case does not have
 them, so that it shows what matters alone, and a text may stand without any. Parameters: `bare` adds nothing;
 `live` says that the message came by SMTP just now; `helo`, `sender`, `recipient`, `auth`, `trusted`,
-`smtputf8` and `now` (ISO time) say how.
+`smtputf8` and `now` (ISO time) say how. `languages` and `forbidden` (charsets) are the policy's lists.
 """
 
 import re
+from base64 import encodebytes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
+from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 
 from mailweir_core.record import Envelope, Listener, Session
-from mailweir_policy import MessageLimits
+from mailweir_policy import MessageLimits, ScoringPolicy
 from mailweir_scoring.policy.facts import Facts, Identity
 from mailweir_scoring.policy.pipeline import Stage, symbols_of
 from mailweir_scoring.policy.reading import read_message, texts_of
@@ -78,7 +82,7 @@ def read_case(file: str, line: int, block: bytes) -> Case:
             params[name] = rest
         else:
             raise ValueError(f"{file}:{line}: {text!r}")
-    if expect is None or not params.keys() <= LIVE | {"bare"}:
+    if expect is None or not params.keys() <= LIVE | {"bare", "languages", "forbidden"}:
         raise ValueError(f"{file}:{line}: no `expect`, or an unknown parameter")
     return Case(file, line, expect, params, with_usual(message, bare="bare" in params))
 
@@ -96,9 +100,19 @@ def facts_of(case: Case) -> Facts:
     params, raw = case.params, case.message.replace(b"\n", b"\r\n")
     now = datetime.fromisoformat(params.get("now") or NOW.isoformat())
     identity = Identity("mx.example.com", frozenset({"example.com"}))
+    policy = ScoringPolicy(
+        languages=tuple(filter(None, params.get("languages", "").split(","))),
+        forbidden_charsets=tuple(filter(None, params.get("forbidden", "").split(","))),
+    )
     if not params.keys() & LIVE:
         message = read_message(raw, MessageLimits(), SCAN_BYTES)
-        return Facts(message, texts_of(message, SCAN_BYTES), now.timestamp(), identity=identity)
+        return Facts(
+            message,
+            texts_of(message, SCAN_BYTES),
+            now.timestamp(),
+            identity=identity,
+            policy=policy,
+        )
     helo = params.get("helo") or "mail.example.net"
     way = f"from {helo} ([192.0.2.7]) by mx.example.com with ESMTP id 1"
     received = f"Received: {way}; {format_datetime(now)}"
@@ -140,11 +154,88 @@ def made_cases() -> Iterator[Case]:
     parts = (f"text/plain\n\n{n}" for n in range(1001))
     yield case("more parts than are looked at", "MIME_EXCESSIVE MIME_UNCLOSED", multipart(parts))
     texts = [f"text/html\n\n<p>{'x' * 999}</p>"] * 60
+    remarks = f"<p>Hello Bob</p><!-- {'amber basket candle ' * 150} -->"
+    page = f"Content-Type: text/html\n\n{remarks}\n"
+    yield case("remarks for filters", "HTML_COMMENTS HTML_ONLY", page)
     yield case("more text than is scanned", "MIME_EXCESSIVE HTML_ONLY", multipart(texts))
 
 
-CASES = [*read_cases(), *made_cases()]
-OWN = [s for s in STAGES if isinstance(s, Stage)]
+def zip_of(*entries: tuple[str, bytes], deflate: bool = False) -> bytes:
+    made = BytesIO()
+    with ZipFile(made, "w", ZIP_DEFLATED if deflate else ZIP_STORED) as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+    return made.getvalue()
+
+
+def locked(archive: bytes) -> bytes:
+    """Set the flag of encryption in the directory of an archive of one file."""
+    at = archive.index(b"PK\x01\x02") + 8
+    return archive[:at] + bytes([archive[at] | 1]) + archive[at + 1 :]
+
+
+FILES = {
+    "a locked archive": ("a.zip", locked(zip_of(("a.txt", b"x"))), "ARCHIVE_ENCRYPTED"),
+    "a plain archive": ("a.zip", zip_of(("a.txt", b"x")), ""),
+    "a program in an archive": ("a.zip", zip_of(("a.pdf.js", b"x")), "ARCHIVE_PROGRAM"),
+    "an archive in an archive": ("a.zip", zip_of(("b.zip", b"x")), "ARCHIVE_NESTED"),
+    "a bomb": ("a.zip", zip_of(("a.txt", bytes(120_000_000)), deflate=True), "ARCHIVE_BOMB"),
+    "a document": ("a.docx", zip_of(("word/document.xml", b"x")), ""),
+    "a document with macros": (
+        "a.docm",
+        zip_of(("word/document.xml", b"x"), ("word/vbaProject.bin", b"x")),
+        "OFFICE_MACRO",
+    ),
+    "an old document with macros": (
+        "a.doc",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "WordDocument _VBA_PROJECT".encode("utf-16-le"),
+        "OFFICE_MACRO",
+    ),
+    "a disk image": ("a.pdf.zip", bytes(32_769) + b"CD001" + bytes(99), "DISK_IMAGE"),
+    "a page with a password": (
+        "a.html",
+        b"<html><form action=x><input type=password></form></html>",
+        "PAGE_FORM ATTACHMENT_PAGE",
+    ),
+    "a page that unpacks itself": (
+        "a.html",
+        b"<html><script>document.write(atob('eA=='))</script></html>",
+        "PAGE_DECODES ATTACHMENT_PAGE",
+    ),
+    "a page": ("a.html", b"<html><p>Hello</p></html>", "ATTACHMENT_PAGE"),
+    "a picture with a script": (
+        "a.svg",
+        b"<svg xmlns='x'><script>alert(1)</script></svg>",
+        "SVG_SCRIPT ATTACHMENT_PAGE",
+    ),
+    "a picture": ("a.svg", b"<svg xmlns='x'><path d='M0 0'/></svg>", "ATTACHMENT_PAGE"),
+    "a PDF that starts something": ("a.pdf", b"%PDF-1.7 /OpenAction /Launch", "PDF_ACTIVE"),
+    "a PDF that is a link": (
+        "a.pdf",
+        b"%PDF-1.7 /Type /Page /URI (https://www.example.org)",
+        "PDF_LINK_ONLY",
+    ),
+    "a PDF": ("a.pdf", b"%PDF-1.7 /Type /Page", ""),
+    "a name that turns": ("\u202efdp.txt", b"Hello Bob", "ATTACHMENT_NAME_HIDDEN"),
+}  # fmt: skip
+
+
+def file_cases() -> Iterator[Case]:
+    """Yield the cases of attached files, each by what is in it."""
+    for name, (filename, content, expect) in FILES.items():
+        coded = encodebytes(content).decode()
+        field = f"attachment; filename*=utf-8''{quote(filename)}"
+        message = (
+            "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nThe file\n--a\n"
+            f"Content-Type: application/octet-stream\nContent-Disposition: {field}\n"
+            f"Content-Transfer-Encoding: base64\n\n{coded}\n--a--\n"
+        )
+        raw = with_usual(message.encode(), bare=False)
+        yield Case(name, 0, frozenset(expect.split()), {}, raw)
+
+
+CASES = [*file_cases(), *read_cases(), *made_cases()]
+OWN = [s for s in STAGES if isinstance(s, Stage) and s.name != "statistics"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from mailweir_core.net import parse_ip
 from mailweir_scoring.policy.checks.common import has, is_list, owner_of
 from mailweir_scoring.policy.checks.senders import is_random
 from mailweir_scoring.policy.checks.view import view_of
@@ -103,6 +104,8 @@ def marks(facts: Facts) -> Iterator[Hit]:
     if not identity:
         return
     domain = identity.rpartition("@")[2].lower()
+    if parse_ip(domain.strip("[]")) is not None:
+        return
     if _NO_TOP.search(domain) or is_random(owner_of(domain).partition(".")[0]):
         yield Hit("MESSAGE_ID_NO_DOMAIN", identity)
     if is_list(facts):

@@ -75,7 +75,7 @@ def address(facts: Facts) -> Iterator[Hit]:
     """Addresses that nobody would remember, under names that nobody keeps."""
     sender = view_of(facts).sender
     domain = sender.domain
-    if not domain:
+    if not domain or domain.startswith("["):
         return
     local = sender.local.lower()
     if local.isalnum() and is_random(local) and not local.startswith(_BOUNCES):
