@@ -51,7 +51,7 @@ def test_rules_are_read_with_group_and_reason() -> None:
 def test_an_unknown_symbol_names_its_file() -> None:
     text = GOOD.replace("NO_DATE", "NO_DAET")
     assert refused(text, {"NO_DATE", "BIG_TEST"}) == [
-        "a.toml: NO_DAET: unknown symbol: no check reports it"
+        "a.toml: NO_DAET: unknown symbol: no check reports it, and it has no `expression`"
     ]
 
 
