@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from mailweir_mail import parse
-
 from mailweir_spamassassin.view.api import EvalContext
 from mailweir_spamassassin.view.message import View
 from mailweir_spamassassin.view.site import Site

@@ -1,5 +1,6 @@
 """Tests on the relays that handed the message on (SpamAssassin's RelayEval and the rDNS test of WLBLEval)."""
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -65,7 +66,7 @@ def _forged_trail(context: EvalContext, arguments: tuple[str, ...]) -> int:
     del arguments
     relays = view_of(context).trail.untrusted
     mismatches = 0
-    for before, relay in zip(relays, relays[1:], strict=False):
+    for before, relay in itertools.pairwise(relays):
         taken, given = _domain(relay.by.lower()), _domain(before.rdns.lower())
         if before.ip == "127.0.0.1" and given.startswith("localhost"):
             continue

@@ -4,7 +4,6 @@ import re
 from typing import Final
 
 from mailweir_mail import Part
-
 from mailweir_spamassassin.view.message import View
 
 _FIELD: Final = re.compile(rb"[!-9;-~]+:")

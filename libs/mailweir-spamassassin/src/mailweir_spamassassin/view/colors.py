@@ -338,7 +338,7 @@ def _hex(digits: str) -> str:
 
 def parse_style_rgb(text: str) -> str:
     """Return the colour of a style's `rgb(...)`, whatever else stands in it."""
-    parts = (_NOT_DIGITS.sub("", text).split(",") + ["0", "0", "0"])[:3]
+    parts = ([*_NOT_DIGITS.sub("", text).split(","), "0", "0", "0"])[:3]
     return "#" + "".join(f"{min(int(part[:9] or 0), 255):02x}" for part in parts)
 
 

@@ -31,12 +31,22 @@ _RELAYS: Final = {
     "x-spam-relays-internal": "internal",
     "x-spam-relays-external": "external",
 }
+_PSEUDO: Final = frozenset(
+    {
+        "all",
+        "all-trusted",
+        "all-internal",
+        "all-untrusted",
+        "all-external",
+        "envelopefrom",
+        "tocc",
+        "messageid",
+    }
+    | set(_RELAYS)
+)
 _PARTS_OF_ALL: Final = ("ALL-TRUSTED", "ALL-INTERNAL", "ALL-UNTRUSTED", "ALL-EXTERNAL")
 _MESSAGE_IDS: Final = ("x-message-id", "resent-message-id", "x-original-message-id", "message-id")
-_RECIPIENTS: Final = (
-    "To Apparently-To Delivered-To Envelope-Recipients Apparently-Resent-To X-Envelope-To Envelope-To "
-    "X-Delivered-To X-Original-To X-Rcpt-To X-Real-To Cc"
-).split()
+_RECIPIENTS: Final = ["To", "Apparently-To", "Delivered-To", "Envelope-Recipients", "Apparently-Resent-To", "X-Envelope-To", "Envelope-To", "X-Delivered-To", "X-Original-To", "X-Rcpt-To", "X-Real-To", "Cc"]
 
 
 class Fields:
@@ -46,6 +56,7 @@ class Fields:
         """Take the view; its headers are read when first needed."""
         self._view = view
         self._cache: dict[tuple[str, str], tuple[bytes, ...]] = {}
+        self._decoded: dict[str, list[bytes]] = {}
         self._raw: dict[str, list[bytes]] = {}
         self._order: list[tuple[bytes, str]] = []
         self.truncated = False
@@ -63,6 +74,9 @@ class Fields:
 
     def get(self, name: str, modifier: str) -> bytes | None:
         """Return the values joined, on a line each; None for none."""
+        lower = name.lower()
+        if lower not in self._raw and lower not in _PSEUDO:
+            return None  # most rules ask for fields that most messages lack
         values = self.all(name, modifier)
         if not values:
             return None
@@ -123,7 +137,9 @@ class Fields:
         values = self._raw.get(key, [])
         if raw:
             return list(values) if exact else [_folded(value) for value in values]
-        return [decode_value(value, key) + b"\n" for value in values]
+        if key not in self._decoded:
+            self._decoded[key] = [decode_value(value, key) + b"\n" for value in values]
+        return self._decoded[key]
 
     def _all(self, *, raw: bool) -> list[bytes]:
         if raw:
@@ -132,8 +148,9 @@ class Fields:
                 for (name, _), value in zip(self._order, self._in_order(), strict=True)
             ]
         out, size = [], 0
-        for (name, key), value in zip(self._order, self._in_order(), strict=True):
-            line = name + b": " + decode_value(value, key) + b"\n"
+        decoded = {key: iter(self._values(key, raw=False)) for key in self._raw}
+        for name, key in self._order:
+            line = name + b": " + next(decoded[key])
             size += len(line)
             if size > MAX_ALL:
                 self.truncated = True

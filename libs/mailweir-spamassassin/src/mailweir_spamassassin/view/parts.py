@@ -1,5 +1,6 @@
 """The MIME parts as SpamAssassin's rules see them."""
 
+import binascii
 import re
 from collections.abc import Iterator
 from functools import cached_property
@@ -14,6 +15,9 @@ from .html import Html, render
 from .text import MAX_LINE
 
 _LONG_LINE: Final = re.compile(rb"[^\n]{%d}" % MAX_LINE)
+_BLANK_LINES: Final = re.compile(rb"(?:\A|(?<=\n))(?:[ \t\r\f\v]*+\n){21,}+")
+_KEPT_BLANK: Final = 20  # of more blank lines in a row, the first one and the last ones
+_TRAILING: Final = re.compile(rb"(?<![ \t])[ \t]++(?=\n)")
 _HTML_NAMES: Final = (".htm", ".html", ".shtm", ".shtml")
 
 
@@ -75,7 +79,7 @@ class Node:
     @cached_property
     def raw(self) -> bytes:
         """Return the octets as sent, line ends as LF; the lines of a multipart's parts are cut at MAX_LINE."""
-        data = self.part.raw_body.replace(b"\r\n", b"\n")
+        data = _BLANK_LINES.sub(_fewer, self.part.raw_body.replace(b"\r\n", b"\n"))
         if self.part.number and len(data) > MAX_LINE:
             return _LONG_LINE.sub(rb"\g<0>\n", data)
         return data
@@ -85,9 +89,10 @@ class Node:
         """Return the octets decoded; of text with lines ended by LF."""
         if self.encoding not in ("base64", "quoted-printable"):
             return self.raw
+        if self.encoding == "quoted-printable":
+            return binascii.a2b_qp(_TRAILING.sub(b"", self.raw)).replace(b"\r\n", b"\n")
         data = self.part.content
-        is_text = self.encoding == "quoted-printable" or self.type.startswith(("text/", "message/"))
-        return data.replace(b"\r\n", b"\n") if is_text else data
+        return data.replace(b"\r\n", b"\n") if self.type.startswith(("text/", "message/")) else data
 
     @cached_property
     def text(self) -> str:
@@ -105,6 +110,11 @@ class Node:
     def is_rendered(self) -> bool:
         """Say whether `body` rules see this part."""
         return self.effective_type in ("text/plain", "text/html")
+
+
+def _fewer(found: re.Match[bytes]) -> bytes:
+    lines = found[0].split(b"\n")[:-1]
+    return b"\n".join((lines[0], *lines[1 - _KEPT_BLANK :])) + b"\n"
 
 
 def nodes(message: Message) -> Iterator[Node]:

@@ -29,7 +29,6 @@ _LITERAL: Final = {
     for tag in ("script", "style", "xmp", "iframe", "plaintext", "title", "textarea")
 }
 _DECODED: Final = frozenset({"title", "textarea"})
-_KEPT_OPEN: Final = frozenset({"script", "style"})
 _MOST_ATTRIBUTES: Final = 100
 
 Attributes = dict[str, str]
@@ -85,7 +84,7 @@ def _literal_end(html: str, tag: str, at: int, no_end: set[str]) -> int:
     if found is not None:
         return found.start()
     no_end.add(tag)  # looked for once, not again for each start tag
-    return len(html) if tag in _KEPT_OPEN else at
+    return len(html)
 
 
 def _markup(html: str, begin: int, no_end: set[str]) -> tuple[Event | None, int]:
