@@ -21,6 +21,9 @@ from pathlib import Path
 from mailweir_mail import parse
 from mailweir_model.fingerprint import Fingerprint, FuzzyBook, FuzzyEntry, Kind, fingerprints
 from mailweir_model.fingerprint.book import LEAST_BANDS
+from mailweir_policy import BulkMode
+from mailweir_scoring.policy.campaign.model import CampaignQuestion, families_of
+from mailweir_scoring.policy.campaign.tally import Tally
 from mailweir_testkit.shared import ABSENT, CorpusMail, corpus_dir, corpus_manifest, corpus_sample
 
 MOST_PAIRS = 20_000
@@ -138,6 +141,23 @@ def recognised(known: Sequence[Known]) -> tuple[int, int, int, int]:
     return hits(rest), len(rest), hits(ham), len(ham)
 
 
+def waiting(known: Sequence[Known]) -> tuple[float, float]:
+    """Return microseconds a mail: to count its copies, and to look it up in a book of all the others."""
+    tally, book = Tally(), FuzzyBook(FuzzyEntry(f, spam=1.0) for one in known for f in one.prints)
+    questions = [
+        CampaignQuestion(families_of(one.prints, BulkMode.BODY), 1.8e9 + number, 3600.0)
+        for number, one in enumerate(known)
+    ]
+    begun = time.process_time()
+    for question in questions:
+        tally.count(question)
+    counted = time.process_time()
+    for one in known:
+        book.look(one.prints)
+    looked = time.process_time()
+    return (counted - begun) / len(known) * 1e6, (looked - counted) / len(known) * 1e6
+
+
 def report(known: Sequence[Known]) -> None:
     """Print all figures."""
     for label in ("spam", "ham"):
@@ -156,6 +176,8 @@ def report(known: Sequence[Known]) -> None:
     print(
         f"taught half of each spam cluster: {found} of {spam} others found, {wrong} of {hams} ham"
     )
+    count, look = waiting(known)
+    print(f"{count:.0f} us to count a mail's copies, {look:.0f} us to look it up")
     times = [one.milliseconds for one in known]
     p99 = statistics.quantiles(times, n=100)[98]
     slowest = max(known, key=lambda one: one.milliseconds).mail

@@ -207,6 +207,7 @@ def test_rules_of_spamassassin_take_part(app: typer.Typer, ham: Path, tmp_path: 
     )
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("content", [None, "", "nonsense\n"])
 def test_a_directory_without_rules_is_said(
     app: typer.Typer, ham: Path, tmp_path: Path, content: str | None
@@ -238,6 +239,7 @@ def test_with_a_name_server_what_was_asked_is_shown(app: typer.Typer, ham: Path)
     assert all("temperror" in x["answer"] for x in document["lookups"])
 
 
+@pytest.mark.timeout(60)  # each process imports everything anew
 def test_several_processes_give_the_same_in_the_same_order(
     app: typer.Typer, tmp_path: Path
 ) -> None:
