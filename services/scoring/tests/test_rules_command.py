@@ -10,7 +10,8 @@ from mailweir_scoring.cli.rules import EXIT_BAD_INPUT, EXIT_FLAWED, EXIT_GOOD, a
 
 RULES = (
     "body __A /alpha/\nbody B /be+ta/i\ndescribe B Says beta\nscore B 1 2 3 4\n"
-    "tflags B nice\nmeta M __A && B\nbody OFF /x/\nscore OFF 0\nheader NET eval:check_rbl('a', 'b.')\nrawbody SLOW /^x*$/\n"
+    "tflags B nice\nmeta M __A && B\nbody OFF /x/\nscore OFF 0\n"
+    "header NET eval:check_rbl('a', 'b.')\nrawbody SLOW /^x*$/\n"
 )
 
 
