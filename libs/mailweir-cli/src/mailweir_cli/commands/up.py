@@ -46,7 +46,12 @@ Assignments = Annotated[
     ),
 ]
 Dns = Annotated[
-    str, typer.Option(metavar="HOST:PORT", help="The resolver, in place of the system's.")
+    str,
+    typer.Option(
+        metavar="ADDRESS:PORT",
+        help="The resolver to ask: for next hops in place of the system's, and for SPF, DKIM, DMARC"
+        " and lists, which are not looked up without it.",
+    ),
 ]
 StoreLimit = Annotated[
     int | None,
