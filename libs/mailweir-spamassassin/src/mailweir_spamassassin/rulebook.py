@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Final
 
 from mailweir_spamassassin.build import Built
@@ -113,9 +114,7 @@ class RuleBook:
         names = self.built.names
         hits: list[RuleHit] = []
         subs: list[str] = []
-        for number, value in enumerate(values):
-            if not value:
-                continue
+        for number in compress(range(len(values)), values):
             name = names[number]
             if name.startswith("__"):
                 subs.append(name)

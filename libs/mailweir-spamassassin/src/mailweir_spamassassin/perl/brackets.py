@@ -1,6 +1,7 @@
 """Bracket expressions: `[a-z\\d[:punct:]]` → a set of bytes."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from mailweir_spamassassin.perl.escapes import (
@@ -12,6 +13,7 @@ from mailweir_spamassassin.perl.escapes import (
 )
 from mailweir_spamassassin.perl.nodes import ANY, span
 
+_PLAIN: Final = re.compile(r"(?:[^\[\]\\^]|\\[^EQ])(?:[^\[\]\\]|\\[^EQ])*\]", re.DOTALL)
 _POSIX: Final = re.compile(r"\[:(\^?)([a-z]+):\]")
 
 
@@ -20,6 +22,19 @@ def read_bracket(text: str, at: int) -> tuple[int, int]:
 
     An expression that does not end runs to the end of the text: the exact engine will refuse it.
     """
+    plain = _PLAIN.match(text, at)
+    if plain is not None:
+        return _plain_mask(plain[0]), plain.end()
+    return _read(text, at)
+
+
+@lru_cache(maxsize=4096)
+def _plain_mask(inside: str) -> int:
+    """Return the set of an expression without `[` in it; disguised letters repeat the same for pages."""
+    return _read(inside, 0)[0]
+
+
+def _read(text: str, at: int) -> tuple[int, int]:
     negated = text[at : at + 1] == "^"
     at += negated
     mask = 0

@@ -12,7 +12,7 @@ from mailweir_spamassassin.perl.brackets import read_bracket
 from mailweir_spamassassin.perl.escapes import BEYOND, number_escape
 
 NEVER: Final = r"[^\x00-\xff]"
-_NUMBER: Final = re.compile(r"\\(?=[xo])")
+_NUMBER: Final = re.compile(r"\\(?:x(?![0-9A-Fa-f]{2})|o)")
 _BEYOND: Final = "\u0100"
 """Stands for a character over 0xFF while a bracket expression is rewritten; a pattern is Latin-1."""
 _BEYOND_RANGE: Final = re.compile("\u0100-\u0100|-\u0100|\u0100")
