@@ -1,6 +1,7 @@
 """Rules that are expressions: the language, its errors, its limits, and deciding them last."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -204,3 +205,20 @@ def test_a_checks_symbol_is_not_to_be_had_twice() -> None:
             [file_of('[ONE]\nscore = 1\ndescription = "x"\nexpression = "subject"')],
             frozenset({"ONE"}),
         )
+
+
+def test_the_documented_example_is_a_rule_file() -> None:
+    page = Path(__file__).parents[3] / "docs" / "add-a-rule.md"
+    text = page.read_text("utf-8").split("```toml\n")[1].split("```")[0]
+    known = frozenset({"DKIM_VALID", "THREAD_REPLY", "SUBJECT_TAIL"})
+    base = "".join(f'[{s}]\nscore = 1\ndescription = "{s}"\n' for s in known)
+    rules = read_rules([RuleFile("a.toml", text), file_of(base)], known)
+    assert [c.symbol for c in rules.composites] == ["OUR_PARTNER", "FAKE_TICKET"]
+    raw = MESSAGE.replace(b"Subject: ", b"Subject: [Ticket #12] ")
+    hits = weigh(facts_of(raw, rules), []).hits
+    assert [hit.symbol for hit in hits] == ["FAKE_TICKET"]
+
+
+def test_every_documented_field_is_named() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "add-a-rule.md").read_text("utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in page] == []
