@@ -62,6 +62,14 @@ test-long: install ## The tests that take minutes (whole corpus, long crash runs
 bench: install ## Messages per CPU-second over the whole path, beside aiosmtpd and Postfix (where installed)
 	$(BIN)/python tests/bench/path.py $(ARGS)
 
+.PHONY: accuracy
+accuracy: install ## How much spam is found on sets that were not taught, beside other filters: docs/accuracy.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/accuracy/accuracy.py $(ARGS)
+
+.PHONY: prior
+prior: install ## Build the shipped prior from the corpus again (the same corpus gives the same bytes)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/accuracy/prior.py $(ARGS)
+
 .PHONY: chaos
 chaos: install ## Crash tests under load for MINUTES minutes
 	MAILWEIR_CHAOS_MINUTES=$(MINUTES) $(PYTEST) tests/chaos -m "long or not long" -s $(ARGS)

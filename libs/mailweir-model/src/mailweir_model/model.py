@@ -19,7 +19,7 @@ from .linear import LinearTable, Reading
 
 CONTENT: Final = (View.WORDS, View.PAIRS, View.SUBJECT, View.PROSE)
 """The aspects that need the language to be one that was taught."""
-FORM: Final = (View.HEADER, View.LINKS, View.HTML, View.STRUCTURE)
+FORM: Final = (View.HEADER, View.LINKS, View.HTML)
 """The aspects that are of no language."""
 FEWEST_WORDS: Final = 5
 LEAST_KNOWN: Final = 0.35

@@ -13,9 +13,9 @@ from .hashing import EMPTY, Hashes, grams, hash_facts, hash_words, pair
 from .header import header_facts
 from .language import Language, language_of
 from .links import link_facts
+from .markup import html_facts
 from .names import owner_of
 from .shapes import bucket, share_bucket
-from .structure import html_facts, structure_facts
 from .text import CHARACTERS, split_quotes, words_of
 
 VERSION: Final = 1
@@ -36,8 +36,7 @@ class View(IntEnum):
     HEADER = 3
     LINKS = 4
     HTML = 5
-    STRUCTURE = 6
-    PROSE = 7
+    PROSE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,6 @@ def extract(message: Message) -> Features:
             link_facts(message.links, owner_of(sender.domain) if sender else ""), View.LINKS
         ),
         hash_facts(html_facts(message), View.HTML),
-        hash_facts(structure_facts(message), View.STRUCTURE),
         hash_facts(_prose(own, words, quoted, language), View.PROSE),
     )
     return Features(views, words, language)

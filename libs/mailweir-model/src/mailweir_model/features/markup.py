@@ -1,4 +1,4 @@
-"""Facts of the part tree and of the HTML: which parts, which tags, how much of what."""
+"""Facts of the HTML that is shown: which tags, attributes and styles, how much of what."""
 
 import re
 from collections.abc import Iterator
@@ -9,39 +9,17 @@ from mailweir_mail import HtmlView, Message, Part
 
 from .shapes import bucket, share_bucket
 
-PARTS: Final = 40
-"""Parts of one message that are looked at."""
 SOURCE: Final = 8_000
 """Characters of HTML source whose attributes are looked at."""
 
 _ATTRIBUTE: Final = re.compile(r"[\s\"'](?!https?)([a-zA-Z][a-zA-Z-]{1,20})=")
 _PROPERTY: Final = re.compile(r"[;\"'{\s]([a-z][a-z-]{3,24}):")
-_SUFFIX: Final = re.compile(r"\.([A-Za-z0-9]{1,5})$")
 _MARKS: Final = (
     ("doctype", "<!doctype"), ("word", "urn:schemas-microsoft-com"), ("media", "@media"),
     ("important", "!important"),
     ("conditional", "<!--[if"), ("generator", 'name="generator"'), ("viewport", "viewport"),
     ("preheader", "preheader"), ("charset", "charset="), ("uppercase", "<HTML"), ("body", "<body"),
 )  # fmt: skip
-
-
-def structure_facts(message: Message) -> Iterator[str]:
-    """Yield facts of the part tree."""
-    parts = list(islice(message.parts(), PARTS))
-    yield f"parts {bucket(len(parts))}"
-    yield "tree " + " ".join(p.type for p in parts[:5])
-    for part in parts:
-        yield f"part {part.type}"
-        if part.is_text:
-            yield f"text encoding {part.encoding[:20]}"
-    files = message.attachments[:PARTS]
-    yield f"files {bucket(len(files))}"
-    for part in files:
-        yield f"file {part.type}"
-        if found := _SUFFIX.search(part.filename):
-            yield f"file name {found[1].lower()}"
-    for kind in {d.kind for d in message.tree_defects}:
-        yield f"defect {kind}"
 
 
 def html_facts(message: Message) -> Iterator[str]:
