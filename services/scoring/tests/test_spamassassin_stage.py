@@ -5,6 +5,7 @@ from dataclasses import replace
 from mailweir_core.asking import drive
 from mailweir_core.record import Envelope, Listener, Session
 from mailweir_mail import parse
+from mailweir_policy import ScoringPolicy
 from mailweir_policy.spamassassin import SpamAssassinPolicy
 from mailweir_scoring.policy.facts import Facts, Found
 from mailweir_scoring.policy.kit import Kit, with_rules
@@ -45,6 +46,18 @@ def _ask(facts: Facts) -> Found:
 def test_hits() -> None:
     hits = {h.symbol: h.evidence for h in _ask(_facts(_module())).hits}
     assert hits == {"SAYS_HELLO": "hello", "BOTH": "__SUB SAYS_HELLO", "SA_MISSING_DATE": ""}
+
+
+def test_what_the_rules_came_to_is_kept_beside_the_hits() -> None:
+    facts = _facts(_module())
+    _ask(facts)
+    result = facts.memo[GROUP]
+    assert (result.score, result.slow, result.sub_rules) == (51.0, (), ("__SUB",))
+
+
+def test_switched_off_by_the_policy() -> None:
+    policy = ScoringPolicy().model_copy(update={"spamassassin": SpamAssassinPolicy(enabled=False)})
+    assert _ask(replace(_facts(_module()), policy=policy)).hits == ()
 
 
 def test_hits_with_an_envelope() -> None:

@@ -24,7 +24,7 @@ class RuleCount:
 
 @dataclass(slots=True)
 class HitCounter:
-    """Hits by rule. What counts as spam is the caller's word: the verdict at first, people's labels where known.
+    """Hits by rule. What counts as spam is the caller's word: the verdict first, labels where known.
 
     Counting by one's own verdicts says which rules agree with it, not which are right.
     """

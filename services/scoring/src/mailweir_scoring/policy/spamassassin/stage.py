@@ -68,6 +68,7 @@ def find(facts: Facts) -> tuple[Hit, ...]:
     result = module.book.run(
         view_of(facts, module.site), score_set=policy.score_set, evidence=policy.evidence
     )
+    facts.memo[GROUP] = result  # its own sum, and the rules that were slow or cut short
     return tuple(Hit(module.symbol(h.name), h.evidence) for h in result.hits)
 
 
