@@ -167,13 +167,40 @@ def test_nothing_raises_on_any_octets(raw: bytes) -> None:
 
 PIECES = st.sampled_from(
     [
-        b"From: ", b"To: ", b"Received: from a (b [1.2.3.4]) by c ", b"Subject: =?utf-8?b?4pyT?=", b"\n", b"\r\n",
-        b"\n\n", b"Content-Type: text/html\n", b"Content-Type: multipart/mixed; boundary=b\n", b"--b\n", b"--b--\n",
-        b"<a href='http://a.com/", b"'>", b"<font color=white>", b"</font>", b"http://www.a.com/%41", b"a@b.com",
-        b"\xff", b"\0", b"&#x41;", b"=41=\n", b"<", b">", b'"', b"(", b")", b",", b" ", b"Message-ID: <1@2>\n",
-        b"Date: Tue, 27 Aug 2002 00:18:22 -0400\n", b"Content-Transfer-Encoding: base64\n", b"AAAA",
+        b"From: ",
+        b"To: ",
+        b"Received: from a (b [1.2.3.4]) by c ",
+        b"Subject: =?utf-8?b?4pyT?=",
+        b"\n",
+        b"\r\n",
+        b"\n\n",
+        b"Content-Type: text/html\n",
+        b"Content-Type: multipart/mixed; boundary=b\n",
+        b"--b\n",
+        b"--b--\n",
+        b"<a href='http://a.com/",
+        b"'>",
+        b"<font color=white>",
+        b"</font>",
+        b"http://www.a.com/%41",
+        b"a@b.com",
+        b"\xff",
+        b"\0",
+        b"&#x41;",
+        b"=41=\n",
+        b"<",
+        b">",
+        b'"',
+        b"(",
+        b")",
+        b",",
+        b" ",
+        b"Message-ID: <1@2>\n",
+        b"Date: Tue, 27 Aug 2002 00:18:22 -0400\n",
+        b"Content-Transfer-Encoding: base64\n",
+        b"AAAA",
     ]
-)  # fmt: skip
+)
 
 
 @given(st.lists(PIECES, max_size=40))

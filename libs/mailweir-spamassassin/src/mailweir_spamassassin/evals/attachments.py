@@ -25,7 +25,22 @@ _QP_LINE: Final = (
 _OPEN: Final = ("", "7bit", "8bit")
 MAX_PART: Final = 1_048_576
 """Octets of one part that are looked through."""
-_COUNTED: Final = ["mime_base64_count", "mime_base64_encoded_text", "mime_body_html_count", "mime_body_text_count", "mime_faraway_charset", "mime_multipart_alternative", "mime_qp_count", "mime_qp_long_line", "mime_qp_ratio", "mime_ascii_text_illegal", "mime_text_unicode_ratio", "mime_attachment", "mime_bad_iso_charset", "mimepart_limit_exceeded"]
+_COUNTED: Final = [
+    "mime_base64_count",
+    "mime_base64_encoded_text",
+    "mime_body_html_count",
+    "mime_body_text_count",
+    "mime_faraway_charset",
+    "mime_multipart_alternative",
+    "mime_qp_count",
+    "mime_qp_long_line",
+    "mime_qp_ratio",
+    "mime_ascii_text_illegal",
+    "mime_text_unicode_ratio",
+    "mime_attachment",
+    "mime_bad_iso_charset",
+    "mimepart_limit_exceeded",
+]
 _MOST_PARTS: Final = 1000
 
 

@@ -1,4 +1,4 @@
-"""The bands of a learned probability. The probability is the caller's: SpamAssassin's own learner is not here."""
+"""The bands of a learned probability, which is the caller's: SpamAssassin's learner is not here."""
 
 from collections.abc import Mapping
 from typing import Final

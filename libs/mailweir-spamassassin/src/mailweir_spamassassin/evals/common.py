@@ -74,7 +74,7 @@ def pattern(view: View, text: str) -> re.Pattern[str] | None:
 
 
 def text_of(view: View, name: str, modifier: str = "") -> str:
-    """Return a header's value with an octet per character, of addresses the first; empty where there is none."""
+    """Return a header's value, an octet per character, of addresses the first; empty for none."""
     if modifier == "addr":
         values = view.headers_all(name, modifier)
         return values[0].decode("latin-1") if values else ""

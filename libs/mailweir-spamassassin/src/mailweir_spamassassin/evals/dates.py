@@ -6,7 +6,9 @@ from typing import Final
 
 _MONTHS: Final = {
     name: number
-    for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
 }
 _MONTH: Final = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _DAY_FIRST: Final = re.compile(rf" (\d{{1,9}}) {_MONTH} (\d{{4}}) ", re.IGNORECASE)

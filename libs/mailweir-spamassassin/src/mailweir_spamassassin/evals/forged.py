@@ -1,4 +1,4 @@
-"""Senders of big providers whose Received fields are not those of these providers (SpamAssassin's HeaderEval)."""
+"""Senders of big providers with Received fields of others (SpamAssassin's HeaderEval)."""
 
 import re
 from collections.abc import Callable, Mapping

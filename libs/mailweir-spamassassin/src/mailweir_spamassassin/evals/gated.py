@@ -1,4 +1,4 @@
-"""Whether a list or gateway is known to take Received fields away, so that nothing follows from their absence."""
+"""Whether a list or gateway takes Received fields away, so that nothing follows from their absence."""
 
 import re
 from typing import Final

@@ -16,7 +16,10 @@ _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
 _EXEMPT: Final = re.compile("[\xa2\xa3\xae]")
 _REPLY: Final = re.compile(r"\A(?:(?:Re|Fwd|Fw|Aw|Antwort|WG|SV|VB|VS|VL):\s*)+", re.IGNORECASE)
 _LETTERS: Final = re.compile(r"[^a-zA-Z]")
-CAPS_CHARSETS: Final = r"[-_a-z0-9]*(?:koi|jp|jis|euc|gb|big5|isoir|cp1251|windows-1251|georgianps|pt154|tis)[-_a-z0-9]*"
+CAPS_CHARSETS: Final = (
+    r"[-_a-z0-9]*(?:koi|jp|jis|euc|gb|big5|isoir|cp1251|windows-1251|georgianps|pt154|tis)"
+    r"[-_a-z0-9]*"
+)
 _CAPS_WORD: Final = re.compile(rf"=\?{CAPS_CHARSETS}\?", re.IGNORECASE)
 _RECEIVED_DATE: Final = re.compile(r"(\s.?\d+ \S\S\S \d+ \d+:\d+:\d+ \S+)")
 _LOCAL_HOP: Final = re.compile(

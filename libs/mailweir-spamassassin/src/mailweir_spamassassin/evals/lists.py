@@ -1,4 +1,4 @@
-"""Tests whether senders, recipients, subjects or hosts are on lists of the settings (SpamAssassin's WLBLEval)."""
+"""Tests whether senders, recipients, subjects or hosts are on lists (SpamAssassin's WLBLEval)."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +41,7 @@ def _in_list(addresses: Addresses, *names: str) -> EvalFunction:
 
 
 def _rcvd(context_list: tuple[str, ...], plain: tuple[str, ...]) -> EvalFunction:
-    """A sender on the plain list, or on the list of senders that come from relays of a certain name or address."""
+    """A sender on the plain list, or on that of senders which come from certain relays."""
 
     def test(context: EvalContext, arguments: tuple[str, ...]) -> int:
         del arguments

@@ -13,9 +13,10 @@ _TEXT: Final = re.compile(rb"[^\s.]")
 
 def flags(view: View) -> frozenset[str]:
     """Return what is wrong; each name is the argument of `check_msg_parse_flags` that asks for it."""
-    found = set()
-    if view.fields.truncated or sum(map(len, view.headers_all("ALL"))) == 0:
-        found.update({"truncated_header"} if view.fields.truncated else ())
+    found: set[str] = set()
+    view.headers_all("ALL")  # which says whether all fields together are too long
+    if view.fields.truncated:
+        found.add("truncated_header")
     message = view.message
     if message.headers.junk_at is not None or message.header_end == message.body_start:
         found.add("missing_head_body_separator")

@@ -1,4 +1,4 @@
-"""An address in all forms that rules may look for: as written, with tricks undone, and what it redirects to."""
+"""An address in all its forms: as written, with tricks undone, and what it redirects to."""
 
 import re
 from typing import Final
@@ -40,7 +40,7 @@ _CONTROLS: Final = re.compile("[\x00-\x20]")
 
 
 def forms(uri: str, site: Site) -> list[str]:
-    """Return the address as given and its other forms; empty for what is no address. An octet per character."""
+    """Return the address as given and its other forms, an octet per character."""
     found: dict[str, None] = {}
     waiting = [uri]
     while waiting and len(found) < MAX_FORMS:

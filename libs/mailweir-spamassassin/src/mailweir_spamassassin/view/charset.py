@@ -1,4 +1,4 @@
-"""Octets to characters as SpamAssassin does it with `normalize_charset` on: UTF-8 first, then what is declared."""
+"""Octets to characters as `normalize_charset` does it: UTF-8 first, then what is declared."""
 
 import re
 from typing import Final
@@ -7,7 +7,8 @@ from mailweir_mail.charset import find_codec
 
 _PLAIN: Final = re.compile(r"(?:us-)?ascii|ansi[_ ]?x3\.4-(?:1986|1968)|iso646-us", re.IGNORECASE)
 _EXTENDS_ASCII: Final = re.compile(
-    r"iso[ -]?8859(?:-\d{1,2})?|windows-\d{4}|utf-?8|(?:koi8|euc)-[a-z]{1,2}|big5|gbk|gb[ -]?18030(?:-20\d\d)?",
+    r"iso[ -]?8859(?:-\d{1,2})?|windows-\d{4}|utf-?8|(?:koi8|euc)-[a-z]{1,2}|big5|gbk"
+    r"|gb[ -]?18030(?:-20\d\d)?",
     re.IGNORECASE,
 )
 _LIKE_LATIN: Final = re.compile(r"iso-?8859-1|windows-1252|cp1252", re.IGNORECASE)

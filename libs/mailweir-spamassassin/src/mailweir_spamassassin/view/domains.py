@@ -78,7 +78,7 @@ def is_ip(host: str) -> bool:
 
 
 def is_host(host: str) -> bool:
-    """Say whether this is a name of at least two labels, as DNS allows them (underscores but in the last two)."""
+    """Say whether this is a name of two labels or more, without underscores in the last two."""
     host = host.rstrip(".")
     labels = host.split(".")
     if len(host) > _MAX_HOST or len(labels) < _LAST_LABELS:

@@ -1,4 +1,4 @@
-"""Character references, as SpamAssassin's parser resolves them: numbers mean Unicode, also from 128 to 159."""
+"""Character references as SpamAssassin's parser resolves them: 128 to 159 mean Unicode too."""
 
 import html
 import re

@@ -46,7 +46,20 @@ _PSEUDO: Final = frozenset(
 )
 _PARTS_OF_ALL: Final = ("ALL-TRUSTED", "ALL-INTERNAL", "ALL-UNTRUSTED", "ALL-EXTERNAL")
 _MESSAGE_IDS: Final = ("x-message-id", "resent-message-id", "x-original-message-id", "message-id")
-_RECIPIENTS: Final = ["To", "Apparently-To", "Delivered-To", "Envelope-Recipients", "Apparently-Resent-To", "X-Envelope-To", "Envelope-To", "X-Delivered-To", "X-Original-To", "X-Rcpt-To", "X-Real-To", "Cc"]
+_RECIPIENTS: Final = [
+    "To",
+    "Apparently-To",
+    "Delivered-To",
+    "Envelope-Recipients",
+    "Apparently-Resent-To",
+    "X-Envelope-To",
+    "Envelope-To",
+    "X-Delivered-To",
+    "X-Original-To",
+    "X-Rcpt-To",
+    "X-Real-To",
+    "Cc",
+]
 
 
 class Fields:

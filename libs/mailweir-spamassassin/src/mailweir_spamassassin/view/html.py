@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from .elements import BREAKS, ELEMENTS, TRICKS
 from .reference import resolve
 from .style import TEXT_STYLE_TAGS, Look, Looks
 from .tokens import Attributes, Kind, events
@@ -12,114 +13,6 @@ MAX_URI: Final = 8192
 MAX_HTML: Final = 1_048_576
 """Characters of one part that are rendered."""
 _MOST_URIS: Final = 10_240
-_ELEMENTS: Final = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "address",
-        "area",
-        "b",
-        "base",
-        "bdo",
-        "big",
-        "blockquote",
-        "body",
-        "br",
-        "button",
-        "caption",
-        "cite",
-        "code",
-        "col",
-        "colgroup",
-        "dd",
-        "del",
-        "dfn",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "fieldset",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "hr",
-        "html",
-        "i",
-        "img",
-        "input",
-        "ins",
-        "kbd",
-        "label",
-        "legend",
-        "li",
-        "link",
-        "map",
-        "meta",
-        "noscript",
-        "object",
-        "ol",
-        "optgroup",
-        "option",
-        "p",
-        "param",
-        "pre",
-        "q",
-        "samp",
-        "script",
-        "select",
-        "small",
-        "span",
-        "strong",
-        "style",
-        "sub",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "textarea",
-        "tfoot",
-        "th",
-        "thead",
-        "title",
-        "tr",
-        "tt",
-        "ul",
-        "var",
-        "applet",
-        "basefont",
-        "center",
-        "dir",
-        "font",
-        "frame",
-        "frameset",
-        "iframe",
-        "isindex",
-        "menu",
-        "noframes",
-        "s",
-        "strike",
-        "u",
-        "nobr",
-        "x-sigsep",
-        "x-tab",
-    ]
-)
-_TRICKS: Final = frozenset(["bgsound", "embed", "listing", "plaintext", "xmp"])
-_BREAKS: Final = (
-    dict.fromkeys(("br", "div"), "\n")
-    | dict.fromkeys(
-        ["li", "td", "th", "dd", "dt", "embed", "h1", "h2", "h3", "h4", "h5", "h6"], " "
-    )
-    | dict.fromkeys(
-        ["p", "hr", "blockquote", "pre", "listing", "plaintext", "xmp", "title"], "\n\n"
-    )
-)
 _SELF_CLOSED: Final = re.compile(r"<(\w+)\s*+/>")
 _NAMESPACE: Final = re.compile(r"(?:o|st\d):[\w-]+/?")
 _BLANKS: Final = re.compile(r"[ \t\n\r\f\v]+")
@@ -231,7 +124,7 @@ class _Renderer:
 
     def _tag(self, tag: str, attributes: Attributes, step: int) -> None:
         inside = self.found.inside
-        known = tag in _ELEMENTS
+        known = tag in ELEMENTS
         namespaced = not known and ":" in tag and _NAMESPACE.fullmatch(tag) is not None
         new = tag not in inside
         self._elements += known or namespaced
@@ -243,7 +136,7 @@ class _Renderer:
             depth = 0
             self._closed_extra += 1
         inside[tag] = depth
-        if known or tag in _TRICKS:
+        if known or tag in TRICKS:
             self._element(tag, attributes, step)
 
     def _element(self, tag: str, attributes: Attributes, step: int) -> None:
@@ -252,7 +145,7 @@ class _Renderer:
                 self._looks.start(tag, attributes)
             else:
                 self._looks.end(tag)
-        mark = _BREAKS.get(tag)
+        mark = BREAKS.get(tag)
         if mark is not None:
             self._space(mark)
         if step > 0:

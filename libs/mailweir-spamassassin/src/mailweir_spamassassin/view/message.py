@@ -23,7 +23,7 @@ _ENVELOPE_HEADERS: Final = ("x-envelope-from", "envelope-sender", "return-path")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the SMTP dialogue told. An empty `client_ip`: the message comes from a file, its fields tell all."""
+    """What SMTP told. Without `client_ip` the message comes from a file and its fields tell all."""
 
     client_ip: str = ""
     helo: str = ""
@@ -35,7 +35,7 @@ class Envelope:
 
 
 class View:
-    """A message, what SMTP told about it, and the site's settings. Nothing raises, whatever the octets are."""
+    """A message, what SMTP told about it, and the site's settings. Nothing raises, whatever comes."""
 
     def __init__(
         self,
@@ -49,8 +49,9 @@ class View:
     ) -> None:
         """Take what is to be looked at; `now` is the time of the judgement in seconds since 1970.
 
-        `probability` is that of spam by a learned model, `results` those of authentication: `spf`, `spf-helo`,
-        `dkim`, `dkim-author`, `arc`, `dmarc`, ... → the word of its RFC. Rules on what is not given do not hit.
+        `probability` is that of spam by a learned model, `results` those of authentication: `spf`,
+        `spf-helo`, `dkim`, `dkim-author`, `arc`, `dmarc`, ... → the word of its RFC. Rules on what is
+        not given do not hit.
         """
         self.message = message
         self.site = site
@@ -120,7 +121,7 @@ class View:
 
     @cached_property
     def envelope_sender(self) -> bytes | None:
-        """Return the SMTP sender: as told, else by the relays, else by a field that a server wrote at the top."""
+        """Return the SMTP sender: as told, else by the relays, else by a field that a server wrote."""
         if self.envelope.sender is not None:
             return self.envelope.sender.encode("utf-8", "replace")
         last = self._last_hop

@@ -78,7 +78,7 @@ class Node:
 
     @cached_property
     def raw(self) -> bytes:
-        """Return the octets as sent, line ends as LF; the lines of a multipart's parts are cut at MAX_LINE."""
+        """Return the octets as sent, line ends as LF; lines of a multipart's parts are cut at MAX_LINE."""
         data = _BLANK_LINES.sub(_fewer, self.part.raw_body.replace(b"\r\n", b"\n"))
         if self.part.number and len(data) > MAX_LINE:
             return _LONG_LINE.sub(rb"\g<0>\n", data)

@@ -1,8 +1,8 @@
 """The shapes of `from` clauses that servers write, in the order in which they are tried.
 
-A shape is text in which words in capitals stand for what is to be read: HELO, RDNS, NAME (both of them), IP (with
-or without `IPv6:`), BY, IDENT, and ANY for a word of no interest. `( ) [ ] .` mean themselves; `{...}` holds a
-regular expression. A shape must fit from the clause's beginning; its end is open.
+A shape is text in which words in capitals stand for what is to be read: HELO, RDNS, NAME (both of them),
+IP (with or without `IPv6:`), BY, IDENT, and ANY for a word of no interest. `( ) [ ] .` mean themselves,
+`{...}` holds a regular expression. A shape must fit from the clause's beginning; its end is open.
 """
 
 import re
@@ -47,7 +47,10 @@ def _expand(found: re.Match[str]) -> str:
 
 
 _GREETING: Final = "{(?:HELO|EHLO)}"
-_EXCHANGE: Final = "{(?=(?:.* )?with (?:Microsoft SMTP Server|mapi id) (?:\\([^)]+\\) )?\\d+(?:\\.\\d+){3}(?: |$))}"
+_EXCHANGE: Final = (
+    "{(?=(?:.* )?with (?:Microsoft SMTP Server|mapi id) (?:\\([^)]+\\) )?"
+    "\\d+(?:\\.\\d+){3}(?: |$))}"
+)
 _QMAIL_BY: Final = "{( \\(envelope-sender <\\S+>\\))?} by BY"
 _QMAIL_WITH: Final = "{(?=(?: \\(.+\\))* with (?:.* )?(?:SMTP|QMQP)(?! id ))}"
 SHAPES: Final = (
@@ -86,7 +89,8 @@ SHAPES: Final = (
     Shape(f"RDNS ({_GREETING} {{(?P<helo>\\S*)}}) [IP] by BY ({{[^)]+}}) with "),
     Shape("HELO ([IP]) by BY via smtpd (for ANY) with SMTP(", " via smtpd "),
     Shape(
-        f"RDNS ({_GREETING} {{(?P<helo>[^ ()]*)}}) ({{(?:(?P<ident>\\S*)@)?\\[?}}IP{{\\]?}}){_QMAIL_BY}{_QMAIL_WITH}",
+        f"RDNS ({_GREETING} {{(?P<helo>[^ ()]*)}}) ({{(?:(?P<ident>\\S*)@)?\\[?}}IP{{\\]?}})"
+        f"{_QMAIL_BY}{_QMAIL_WITH}",
         dns=True,
     ),
     Shape(f"NAME ({{(?:(?P<ident>\\S*)@)?\\[?}}IP{{\\]?}}){_QMAIL_BY}{_QMAIL_WITH}", dns=True),

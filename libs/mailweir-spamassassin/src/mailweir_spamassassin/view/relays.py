@@ -14,7 +14,8 @@ MAX_FIELD: Final = 2048
 Network = IPv4Network | IPv6Network
 _BLANKS: Final = re.compile(r"\s+")
 _DATE: Final = re.compile(
-    r"[\s;]+(?:(?:Mon|Tue|Thu|Wed|Fri|Sat|Sun), )?\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d+ "
+    r"[\s;]+(?:(?:Mon|Tue|Thu|Wed|Fri|Sat|Sun), )?\d{1,2} "
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d+ "
     r"\d+:\d+(?::\d+)? \S+\Z"
 )
 _ID: Final = re.compile(r" id <?([^\s<>;]{3,})")
@@ -58,7 +59,7 @@ _GMX_AUTH: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """One handover. `envfrom` is None where the field does not tell it; `auth` is how the client proved itself."""
+    """One handover. `envfrom` is None where it is not told; `auth` is how the client proved itself."""
 
     ip: str = ""
     rdns: str = ""
@@ -105,8 +106,8 @@ def is_private(ip: str) -> bool:
 def follow(fields: Iterable[str], first: Relay | None, networks: Sequence[Network]) -> Trail:
     """Follow the Received fields downwards as long as they can be believed.
 
-    `first` is the handover to ourselves, where it is known and no field tells it. Without `networks` a relay is
-    trusted as long as the client's address is private or it has authenticated itself.
+    `first` is the handover to ourselves, where it is known and no field tells it. Without `networks` a relay
+    is trusted as long as the client's address is private or it has authenticated itself.
     """
     trail, trusted = Trail(), True
     if first is not None:
@@ -120,7 +121,8 @@ def follow(fields: Iterable[str], first: Relay | None, networks: Sequence[Networ
             continue
         trail.unparseable += relay is None
         if relay is True and trusted and not trail.untrusted:
-            trail.trusted.clear()  # a fetcher took the mail from a box: what handed it there counts, not what it did
+            # A fetcher took the mail from a box: what handed it there counts, not what came after.
+            trail.trusted.clear()
             trail.internal.clear()
         if trusted:
             trail.last_trusted += 1

@@ -199,10 +199,10 @@ def _style_color(value: str) -> str:
 def _background(value: str) -> str:
     """Return the first colour of the last layer; empty where it has none."""
     color = ""
-    for token in _LAYER.findall(value):
-        if token == ",":
+    for piece in _LAYER.findall(value):
+        if piece == ",":
             color = ""
         elif not color:
-            parsed = parse_color(token)
+            parsed = parse_color(piece)
             color = "" if parsed == INVALID else parsed
     return color

@@ -9,6 +9,7 @@ BODY_PART_BYTES: Final = 50_000
 RAWBODY_PART_BYTES: Final = 500_000
 """SpamAssassin's `rawbody_part_scan_size`: octets of one decoded part."""
 MAX_LINE: Final = 2048
+"""Octets of one paragraph, and one more where a space follows: it goes with what is before it."""
 MAX_PARTS: Final = 200
 """Parts whose text is put together; SpamAssassin has no such limit."""
 _LATER: Final = 1024  # how much longer a part may be cut, to end at a natural place
@@ -23,8 +24,8 @@ _LATIN: Final = re.compile("[^\x00-\xff]")
 def body_lines(subject: bytes, texts: Iterable[str], *, decoded: bool) -> tuple[bytes, ...]:
     """Return the paragraphs of the rendered parts, the subject first.
 
-    `decoded` says whether any part had characters beyond ASCII. If none had, characters that entities made stay
-    single octets where all of them fit into Latin-1: SpamAssassin's rules see them so.
+    `decoded` says whether any part had characters beyond ASCII. If none had, characters that entities made
+    stay single octets where all of them fit into Latin-1: SpamAssassin's rules see them so.
     """
     text = ""
     for piece in texts:

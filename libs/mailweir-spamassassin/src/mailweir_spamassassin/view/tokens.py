@@ -1,7 +1,7 @@
 """HTML to events, with the leniency of the event parser that SpamAssassin uses.
 
-Tags need not be nested; markup that never ends is dropped as a comment would be. Every pattern is possessive, so
-time is linear; the number of events is bounded.
+Tags need not be nested; markup that never ends is dropped as a comment would be. Every pattern is
+possessive, so time is linear; the number of events is bounded.
 """
 
 import re
