@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from mailweir_scoring.policy.checks.view import SHOWN_CHARACTERS, view_of
+from mailweir_scoring.policy.checks.view import SHOWN_CHARACTERS, View, view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.letters import INVISIBLE, STYLED, mixed_words
+from mailweir_scoring.policy.linear import Pattern
 from mailweir_scoring.policy.pipeline import check
 
 MIXED_WORDS: Final = 3
@@ -30,11 +31,15 @@ _SPACED: Final = re.compile(r"(?<![\w.])[A-Za-z]([ .*_\-])(?:[A-Za-z]\1){3,20}+[
 _LEET: Final = re.compile(
     r"(?<![\w@/.#=&-])[a-z]{1,12}(?:[013457@$!|][a-z]{1,12}){1,4}(?![\w@/.=&-])"
 )
+# Quick and linear: whether it is worth looking closely.
+_MAYBE_SPACED: Final = Pattern(r"(?:[A-Za-z][ .*_\-]){4}")
+_MAYBE_LEET: Final = Pattern(r"[a-z][013457@$!|]{1,2}[a-z]")
+_MAYBE_RANDOM: Final = Pattern(r"(?i)[b-df-hj-np-tv-xz]{6}")
 _ENTITY: Final = re.compile(
     r"&#(?:x[46][0-9a-f]|x[57][0-9a]|6[5-9]|[78]\d|9[07-9]|1[01]\d|12[0-2]);", re.IGNORECASE
 )
 _RANDOM: Final = re.compile(r"(?<![\w@/.=&-])[b-df-hj-np-tv-xz]{6,30}(?![\w@/.=&-])")
-_GAP: Final = re.compile(rf"\n{{{GAP_LINES}}}(?=.)")
+_GAP: Final = "\n" * GAP_LINES
 
 
 @check("SUBJECT_OBFUSCATED", "NAME_OBFUSCATED")
@@ -63,7 +68,8 @@ def shown_fields(facts: Facts) -> Iterator[Hit]:
 )
 def text(facts: Facts) -> Iterator[Hit]:
     """A text with such letters, or with words that are split, spelt in digits or drawn by lot."""
-    shown = view_of(facts).shown[:SHOWN_CHARACTERS]
+    view = view_of(facts)
+    shown = view.shown[:SHOWN_CHARACTERS]
     if not shown.isascii():
         mixed = mixed_words(shown)
         if len(mixed) >= MIXED_WORDS:
@@ -71,18 +77,25 @@ def text(facts: Facts) -> Iterator[Hit]:
         styled = STYLED.findall(shown)
         if len(styled) >= STYLED_LETTERS and max(map(ord, styled)) > 0x1D000:
             yield Hit("STYLED_LETTERS", f"{len(styled)} letters")
-    spaced = [m[0] for m in _SPACED.finditer(shown)]
-    if len(spaced) >= SPACED_WORDS:
-        yield Hit("SPACED_WORDS", ", ".join(spaced[:3]))
-    lines = shown.lower()
-    leet = set(_LEET.findall(lines))
-    if len(leet) >= LEET_WORDS:
-        yield Hit("LEET_WORDS", ", ".join(sorted(leet)[:3]))
-    drawn = set(_RANDOM.findall(lines))
-    if len(drawn) >= RANDOM_WORDS:
-        yield Hit("RANDOM_WORDS", ", ".join(sorted(drawn)[:3]))
-    if _GAP.search(view_of(facts).plain[:SHOWN_CHARACTERS].replace("\r", "")):
+    yield from _words(view, shown)
+    if _GAP in view.plain[:SHOWN_CHARACTERS] and view.plain.partition(_GAP)[2].strip():
         yield Hit("TEXT_BELOW_GAP")
+
+
+def _words(view: View, shown: str) -> Iterator[Hit]:
+    text = view.searched
+    if _MAYBE_SPACED.found_in(text):
+        spaced = [m[0] for m in _SPACED.finditer(shown)]
+        if len(spaced) >= SPACED_WORDS:
+            yield Hit("SPACED_WORDS", ", ".join(spaced[:3]))
+    if _MAYBE_LEET.found_in(text):
+        leet = set(_LEET.findall(shown.lower()))
+        if len(leet) >= LEET_WORDS:
+            yield Hit("LEET_WORDS", ", ".join(sorted(leet)[:3]))
+    if _MAYBE_RANDOM.found_in(text):
+        drawn = set(_RANDOM.findall(shown.lower()))
+        if len(drawn) >= RANDOM_WORDS:
+            yield Hit("RANDOM_WORDS", ", ".join(sorted(drawn)[:3]))
 
 
 @check("HTML_ENTITIES", "HTML_COMMENTS", "HTML_UNSEEN_LETTERS")

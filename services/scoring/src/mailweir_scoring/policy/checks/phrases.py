@@ -11,6 +11,7 @@ from typing import Final
 from mailweir_scoring.policy.checks.common import FREE_PROVIDERS, goes_on, is_list
 from mailweir_scoring.policy.checks.view import View, view_of
 from mailweir_scoring.policy.facts import Facts, Hit
+from mailweir_scoring.policy.linear import Pattern
 from mailweir_scoring.policy.pipeline import check
 
 WARES: Final = {
@@ -34,6 +35,9 @@ _MAILBOX: Final = re.compile(r"[\w.+-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){1,3})
 _BITCOIN: Final = re.compile(r"\b(?:[13][1-9A-HJ-NP-Za-km-z]{25,34}|bc1[02-9ac-hj-np-z]{11,71})\b")
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_MAYBE_WALLET: Final = Pattern(
+    r"\b(?:[13][1-9A-HJ-NP-Za-km-z]{25}|bc1[02-9ac-hj-np-z]{11}|0x[0-9a-fA-F]{40})"
+)
 _ETHER: Final = re.compile(r"\b0x[0-9a-fA-F]{40}\b")
 
 
@@ -82,6 +86,8 @@ def extortion(facts: Facts) -> Iterator[Hit]:
 
 def wallet_in(text: str) -> str:
     """Return the first address of a Bitcoin or Ethereum wallet; Bitcoin's are proven by their checksum."""
+    if not _MAYBE_WALLET.found_in(text.encode("utf-8", "replace")):
+        return ""
     for found in _BITCOIN.finditer(text):
         if bech32(found[0]) if found[0].startswith("bc1") else base58(found[0]):
             return found[0]

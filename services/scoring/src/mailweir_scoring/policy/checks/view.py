@@ -45,6 +45,11 @@ class View:
         return self.rendered if self.rendered.strip() else self.plain
 
     @cached_property
+    def searched(self) -> bytes:
+        """Return the shown text as UTF-8, as much as is searched: what linear patterns look through."""
+        return self.shown[:SHOWN_CHARACTERS].encode("utf-8", "replace")
+
+    @cached_property
     def words(self) -> Words:
         """Return what phrases stand in subject and text."""
         return read_words(self.message.subject, self.shown[:SHOWN_CHARACTERS])
