@@ -6,6 +6,7 @@ four octets, a chunk of length 0, and one reply that ends with NUL. At most so m
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from mailweir_core.outcome import Lookup
@@ -67,7 +68,10 @@ class ClamdScanner:
         except ExceptionGroup as group:
             raise _first(group) from group
         finally:
-            writer.close()
+            # what is not sent yet need not be: the answer is here, or nobody waits for it
+            writer.transport.abort()
+            with suppress(OSError):  # how the connection ended; that was told above if it matters
+                await writer.wait_closed()
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         target = self._target

@@ -20,6 +20,8 @@ from mailweir_scoring.policy.verdict import Verdict
 CheckFunction = Callable[[Facts], Iterable[Hit]]
 PARSE: Final = "parse"
 """The stage before all others: bytes to facts. The engine does it itself."""
+_CAPPED_BY_DEFAULT: Final = frozenset(ScoringPolicy().group_caps)
+"""Among them groups whose rules come with the policy or a rule directory, and may be absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def unknown_names(
     """Return what a policy names and nothing here has: stages, groups and signals, misspelt or of old."""
     return (
         *sorted(policy.stages.keys() - {PARSE, *(s.name for s in stages)}),
-        *sorted(policy.group_caps.keys() - set(rules.groups)),
+        *sorted(policy.group_caps.keys() - set(rules.groups) - _CAPPED_BY_DEFAULT),
         *sorted(policy.signal_scores.keys() - rules.rules.keys()),
     )
 
