@@ -35,7 +35,7 @@ SPAM = mail(
 )
 HAM = mail(
     "Hi Bob,\n\nthanks for the patch. I tried it on the test machine and it still fails with the same "
-    "error, but I think that is another bug in the parser. Could you have a look at the log when you are back?\n\nAnn",
+    "error, but I think that is another bug in the parser. Could you look at the log?\n\nAnn",
     "Re: parser test fails",
     In_Reply_To="<1@example.org>",
     References="<1@example.org>",

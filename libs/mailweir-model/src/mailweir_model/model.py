@@ -14,7 +14,7 @@ from mailweir_mail import Message
 from . import artefact
 from .artefact import Artefact, InvalidArtefactError
 from .calibration import RATES, Calibration
-from .features import VERSION, Features, View, extract, hash_words
+from .features import VERSION, Features, View, extract
 from .linear import LinearTable, Reading
 
 CONTENT: Final = (View.WORDS, View.PAIRS, View.SUBJECT, View.PROSE)
@@ -188,13 +188,16 @@ def _evidence(features: Features, reading: Reading) -> tuple[tuple[Term, ...], t
     picked = [int(i) for i in (*order[:TOP], *order[::-1][:TOP])]
     if not picked:
         return (), ()
-    # hashes cannot be turned back: the words of this very message are hashed once more, for their order
-    words = dict(zip(hash_words(features.words, View.WORDS).tolist(), features.words, strict=True))
+    # hashes cannot be turned back: the word is the one of this very message that has it
     unique = features.views[View.WORDS]
     terms = [
-        Term(words[int(unique[reading.places[i]])], round(float(reading.shares[i]), 3))
+        Term(_word(features, int(unique[reading.places[i]])), round(float(reading.shares[i]), 3))
         for i in picked
     ]
     spam = sorted((t for t in set(terms) if t.weight > 0), key=lambda t: (-t.weight, t.word))
     ham = sorted((t for t in set(terms) if t.weight < 0), key=lambda t: (t.weight, t.word))
     return tuple(spam[:TOP]), tuple(ham[:TOP])
+
+
+def _word(features: Features, hashed: int) -> str:
+    return features.words[int(np.argmax(features.hashed == hashed))]

@@ -1,5 +1,6 @@
 """From a message to its features: one extractor, for judging and for learning alike."""
 
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +27,10 @@ SUBJECT: Final = 200
 SAMPLE: Final = 1_200
 """Characters of the text that are counted one by one."""
 
+_LOWER: Final = string.ascii_lowercase.encode()
+_UPPER: Final = string.ascii_uppercase.encode()
+_DIGITS: Final = string.digits.encode()
+
 
 class View(IntEnum):
     """The aspects of a message that are judged apart."""
@@ -45,6 +50,8 @@ class Features:
 
     views: tuple[Hashes, ...]
     words: tuple[str, ...]
+    hashed: Hashes
+    """Of each of `words`, in order."""
     language: Language
 
 
@@ -68,7 +75,7 @@ def extract(message: Message) -> Features:
         hash_facts(html_facts(message), View.HTML),
         hash_facts(_prose(own, words, quoted, language), View.PROSE),
     )
-    return Features(views, words, language)
+    return Features(views, words, hashed, language)
 
 
 def _pairs(hashed: Hashes) -> Hashes:
@@ -87,13 +94,13 @@ def _prose(own: str, words: tuple[str, ...], quoted: float, language: Language) 
     """Yield how the text is written, apart from what it says."""
     sample = own[:SAMPLE]
     size = max(1, len(sample))
-    letters = sum(map(str.isalpha, sample))
+    letters, upper, digits = _counted(sample)
     yield f"quoted {share_bucket(quoted)}"
     yield f"length {bucket(len(own))}"
     yield f"words {bucket(len(words))}"
     yield f"lines {bucket(own.count(chr(10)))}"
-    yield f"upper {share_bucket(2 * sum(map(str.isupper, sample)) / max(1, letters))}"
-    yield f"digits {share_bucket(3 * sum(map(str.isdigit, sample)) / size)}"
+    yield f"upper {share_bucket(2 * upper / max(1, letters))}"
+    yield f"digits {share_bucket(3 * digits / size)}"
     yield f"letters {share_bucket(letters / size)}"
     yield f"distinct {share_bucket(len(set(words[:300])) / max(1, len(words[:300])))}"
     yield f"english {share_bucket(2 * language.english)}"
@@ -120,3 +127,16 @@ def _prose(own: str, words: tuple[str, ...], quoted: float, language: Language) 
     head, tail = own.strip()[:60].lower(), own.strip()[-200:].lower()
     yield f"greeting {head.split()[0][:12] if head.split() else ''}"
     yield f"signature {'-- ' in tail or chr(10) + '--' in tail}"
+
+
+def _counted(sample: str) -> tuple[int, int, int]:
+    """Return how many letters, upper case letters and digits there are."""
+    if not sample.isascii():
+        kinds = (str.isalpha, str.isupper, str.isdigit)
+        letters, upper, digits = (sum(map(kind, sample)) for kind in kinds)
+        return letters, upper, digits
+    octets = sample.encode("ascii")
+    lower, upper, digits = (
+        len(octets) - len(octets.translate(None, kind)) for kind in (_LOWER, _UPPER, _DIGITS)
+    )
+    return lower + upper, upper, digits

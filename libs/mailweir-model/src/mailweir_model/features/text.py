@@ -23,7 +23,9 @@ def words_of(text: str) -> tuple[str, ...]:
     plain = _without_names(text).lower()
     found = _WORD.findall(plain)[:WORDS]
     if plain.isascii():
-        return tuple("00000"[: len(w)] if w[0].isdigit() else w[:_LONG] for w in found)
+        # a text repeats its words: each is looked at once
+        made = {w: "00000"[: len(w)] if w[0].isdigit() else w[:_LONG] for w in set(found)}
+        return tuple(map(made.__getitem__, found))
     words: list[str] = []
     for word in found:
         if word[0].isdigit():
