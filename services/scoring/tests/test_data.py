@@ -12,7 +12,6 @@ from mailweir_scoring.policy.stages import STAGES, stages_with
 from mailweir_scoring.policy.verdict import judge
 
 RULES = read_rules(DirectoryRules.shipped().read(), symbols_of(STAGES))
-NO_HEURISTIC = ("gtube", "campaign", "antivirus", "authentication")
 OWN = ("headers", "structure", "attachments", "identity", "links", "words", "composites")
 EVIDENCE = {"gtube", "antivirus", "authentication"}
 """Groups that may decide alone: what they find is proven, not guessed."""
