@@ -1,4 +1,4 @@
-"""DNS questions and answers as values: what evaluators ask (`mailweir_core.asking`), what a resolver gives."""
+"""DNS questions and answers as values: what evaluators ask (`asking`), what a resolver gives."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -156,7 +156,8 @@ def test_excerpts_are_one_short_line() -> None:
 def test_what_does_not_run_is_named(load_text: Any, view: Any) -> None:
     loaded = load_text(
         "body GOOD /a/\nbody BAD /(/\nheader FAR eval:check_far_away()\nheader WHAT eval:check_what()\n"
-        "header RBL eval:check_rbl('a', 'b.c.')\nheader NET eval:check_number('1')\ntflags NET net\nmeta ONE TWO\nmeta TWO ONE\n"
+        "header RBL eval:check_rbl('a', 'b.c.')\nheader NET eval:check_number('1')\n"
+        "tflags NET net\nmeta ONE TWO\nmeta TWO ONE\n"
     )
     kinds = {p.rule: p.kind for p in loaded.problems}
     assert kinds == {

@@ -25,7 +25,7 @@ class Rulesets:
 
     @property
     def is_flawed(self) -> bool:
-        """Say whether anything is wrong, or right and cannot run (rules that ask the network are meant not to)."""
+        """Say whether anything is wrong, or cannot run (rules that ask the network are not meant to)."""
         if self.own_problems:
             return True
         if self.spamassassin is None:
