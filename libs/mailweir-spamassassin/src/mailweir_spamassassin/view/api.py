@@ -9,8 +9,8 @@ class MessageView(Protocol):
     """One message as SpamAssassin presents it to its rules. Everything is worked out when first asked for.
 
     `modifier` is what stands behind a header's name in a rule, lower case and joined by a colon where there
-    are several: "" (the decoded value), "raw", "addr", "name", "first", "last", "host", "domain", "ip", "revip",
-    "addr:last". Names are looked up without regard to case. Pseudo-headers have their names from
+    are several: "" (the decoded value), "raw", "addr", "name", "first", "last", "host", "domain", "ip",
+    "revip", "addr:last". Names are looked up without regard to case. Pseudo-headers have their names from
     SpamAssassin: ALL, ALL-TRUSTED, ALL-UNTRUSTED, ToCc, EnvelopeFrom, MESSAGEID, X-Spam-Relays-Untrusted, ...
     """
 
