@@ -292,6 +292,17 @@ class TestPlan:
         delivery = specs["delivery"].environment
         assert delivery["MAILWEIR_DELIVERY_DNS"] == "127.0.0.1:53"
         assert specs["scoring"].environment["MAILWEIR_SCORING_DNS"] == "127.0.0.1:53"
+        assert specs["scoring"].environment["MAILWEIR_SCORING_SPAMASSASSIN_CACHE_DIR"] == ""
+
+    def test_rule_directories_come_with_a_cache_beside_the_data(self, tmp_path: Path) -> None:
+        places = Places(tmp_path, tmp_path / "run")
+        chosen = options(tmp_path, spamassassin=(Path("/a"), Path("/b")))
+        specs = plan.service_specs(chosen, places, plan.new_broker(4222))
+        (scoring,) = [s.environment for s in specs if s.name == "scoring"]
+        assert scoring["MAILWEIR_SCORING_SPAMASSASSIN_DIR"] == "/a,/b"
+        assert scoring["MAILWEIR_SCORING_SPAMASSASSIN_CACHE_DIR"] == str(
+            tmp_path / "cache" / "spamassassin"
+        )
 
     def test_the_nats_server_syncs_always_and_lets_nobody_else_in(self, tmp_path: Path) -> None:
         places = make_places(tmp_path)

@@ -87,6 +87,15 @@ async def test_wrong_rules_end_the_start_with_a_line(tmp_path: Path) -> None:
     assert b"Traceback" not in errors
 
 
+async def test_wrong_rules_of_spamassassin_end_it_too(tmp_path: Path) -> None:
+    (tmp_path / "bad.cf").write_text("body OPEN /(/\nscore OPEN 1\n")
+    process = await launch(tmp_path, spamassassin_dir=str(tmp_path))
+    _, errors = await process.communicate()
+    assert process.returncode == 3
+    assert b"bad.cf:1" in errors
+    assert b"Traceback" not in errors
+
+
 async def test_without_a_policy_the_start_ends_with_a_line(tmp_path: Path) -> None:
     async with running_server() as nats:
         process = await launch(tmp_path, nats_url=nats.url, connect_seconds="1")

@@ -18,9 +18,10 @@ from mailweir_runtime.lifecycle import StartupError
 from mailweir_runtime.rpc import RpcFailed, RpcFailure, call, open_channel, serve
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import ThreadWorkers
-from mailweir_scoring.app import build_engine, load_rules, warn_of_unknown_names
+from mailweir_scoring.app import build_engine, load_kit, load_rules, warn_of_unknown_names
 from mailweir_scoring.engine import Engine
 from mailweir_scoring.policy.judgement import Judgement
+from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.stages import stages_with
 from mailweir_scoring.service import ScoringService
 from mailweir_scoring.settings import Settings
@@ -56,7 +57,7 @@ async def world(snapshot: Snapshot, tmp_path: Path) -> AsyncIterator[World]:
     config, workers = Config(snapshot()), ThreadWorkers(1)
     settings = Settings(batch_items=4, inline_bytes=100_000)
     async with running_runtime("scoring", settings) as rt:
-        engine = build_engine(rt, settings, load_rules(DirectoryRules.shipped()), workers)
+        engine = build_engine(rt, settings, load_kit(settings), workers)
         service = ScoringService(engine, config, settings.batch_items, settings.reply_seconds)
         register = lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(  # noqa: E731
             service, server
@@ -191,10 +192,10 @@ async def test_rules_that_are_wrong_stop_the_start(tmp_path: Path) -> None:
 
 
 def test_names_that_nothing_here_has_are_logged(snapshot: Snapshot) -> None:
-    rules = load_rules(DirectoryRules.shipped())
+    kit = Kit(load_rules(DirectoryRules.shipped()))
     with capture_logs() as logs:
-        warn_of_unknown_names(rules, snapshot())
-        warn_of_unknown_names(rules, snapshot(signal_scores={"GTUBES": 1}))
+        warn_of_unknown_names(kit, snapshot())
+        warn_of_unknown_names(kit, snapshot(signal_scores={"GTUBES": 1}))
     (line,) = logs
     assert (line["event"], line["version"]) == ("policy_names_unknown", "v.7")
     assert line["names"] == ("GTUBES",)

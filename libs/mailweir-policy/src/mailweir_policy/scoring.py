@@ -13,6 +13,7 @@ from mailweir_policy.base import PolicyModel
 from mailweir_policy.campaign import CampaignPolicy
 from mailweir_policy.fields import Bytes, Cap, Score, Seconds
 from mailweir_policy.lists import ListsPolicy
+from mailweir_policy.spamassassin import SpamAssassinPolicy
 from mailweir_policy.statistics import StatisticsPolicy
 
 
@@ -101,6 +102,7 @@ class ScoringPolicy(PolicyModel):
             "links": 5.5,
             "words": 4.5,
             "composites": 6.5,
+            "spamassassin": 12.0,
         }
     )
     """Most points that a group of signals may add together."""
@@ -110,7 +112,7 @@ class ScoringPolicy(PolicyModel):
     """Bytes of a message whose text is scanned; headers and attachments are always looked at."""
     headers: HeaderPolicy = HeaderPolicy()
     languages: tuple[Annotated[str, Field(pattern="^[a-z]{2}$")], ...] = ()
-    """Languages that are written here (ISO 639-1); a text in a script of none of them is a signal. Empty: all."""
+    """Languages written here (ISO 639-1); text in a script of none of them is a signal. Empty: all."""
     forbidden_charsets: tuple[Annotated[str, Field(max_length=40, pattern="^[^A-Z]+$")], ...] = ()
     """Character sets, lower case, whose use is a signal, such as `koi8-r`."""
     authentication: AuthenticationPolicy = AuthenticationPolicy()
@@ -118,6 +120,15 @@ class ScoringPolicy(PolicyModel):
     statistics: StatisticsPolicy = StatisticsPolicy()
     campaign: CampaignPolicy = CampaignPolicy()
     antivirus: AntivirusPolicy = AntivirusPolicy()
+    spamassassin: SpamAssassinPolicy = SpamAssassinPolicy()
+
+    def cap(self, group: str) -> float | None:
+        """Return the most that a group may add, None for any; of SpamAssassin's two limits the lower."""
+        cap = self.group_caps.get(group)
+        if group != "spamassassin":
+            return cap
+        most = self.spamassassin.max_score
+        return most if cap is None else min(cap, most)
 
     def stage(self, name: str) -> StagePolicy:
         """Return the policy of a stage, the defaults where it is not named."""

@@ -1,7 +1,5 @@
 """What SpamAssassin's rules may contribute; where their files are is a process setting."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from mailweir_policy.base import PolicyModel
@@ -13,7 +11,7 @@ class SpamAssassinPolicy(PolicyModel):
 
     enabled: bool = True
     """Look at mail with these rules."""
-    score_set: Literal[0, 1, 2, 3] = 0
+    score_set: int = Field(0, ge=0, le=3)
     """Which of a rule's four scores counts: 0 without network tests and Bayes, 1 with network tests, 2 with
     Bayes, 3 with both. Rules that ask the network do not run here, so 0 is what the scores were made for."""
     scale: float = Field(1.0, ge=0, le=10)

@@ -1,8 +1,10 @@
 """The wiring of the scoring service."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import grpc.aio
@@ -24,6 +26,7 @@ from mailweir_scoring.adapters.clamd import ClamdScanner
 from mailweir_scoring.adapters.fuzzy import BookKeeper
 from mailweir_scoring.adapters.resolver import dns_answerers, read_keys
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
+from mailweir_scoring.adapters.spamassassin import RuleWatch, read_spamassassin
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.engine import Engine
 from mailweir_scoring.metrics import Metrics, declare
@@ -33,6 +36,7 @@ from mailweir_scoring.policy.kit import Kit, with_rules
 from mailweir_scoring.policy.lists import ListQuery, rules_of as list_rules
 from mailweir_scoring.policy.pipeline import symbols_of, unknown_names
 from mailweir_scoring.policy.ruleset import InvalidRulesError, Rule, RuleSet, read_rules
+from mailweir_scoring.policy.spamassassin import SpamAssassin, rules_of as spamassassin_rules
 from mailweir_scoring.policy.stages import STAGES, stages_with
 from mailweir_scoring.ports import Answerer, RuleSource, RulesUnreadable, Workers
 from mailweir_scoring.service import ScoringService
@@ -45,9 +49,7 @@ _log = get_logger(__name__)
 
 async def main(rt: Runtime, settings: Settings) -> None:
     """Serve until the process is told to stop."""
-    rules = load_rules(
-        DirectoryRules(settings.rules_dir) if settings.rules_dir else DirectoryRules.shipped()
-    )
+    kit = await asyncio.to_thread(load_kit, settings)  # seconds, with SpamAssassin's rules
     workers = ThreadWorkers(settings.threads)
     metrics = declare(rt.registry)
     keys = load_keys(settings)
@@ -60,20 +62,20 @@ async def main(rt: Runtime, settings: Settings) -> None:
             await config.first(settings.connect_seconds)
         except BusUnavailable as error:
             raise StartupError(f"no policy: {error}") from error
-        config.subscribe(partial(warn_of_unknown_names, rules))
+        config.subscribe(partial(warn_of_unknown_names, kit))
         counts = SharedCounts(bus, rt.instance, metrics.campaigns)
         answerers = {
             **answerers_of(settings, counts),
             **dns_answerers(resolver, rt.clock, metrics.lists, keys),
         }
-        engine = build_engine(rt, settings, rules, workers, metrics=metrics, answerers=answerers)
+        engine = build_engine(rt, settings, kit, workers, metrics=metrics, answerers=answerers)
         keeper = BookKeeper(bus, metrics.campaigns, partial(use_book, engine))
         service = ScoringService(engine, config, settings.batch_items, settings.reply_seconds)
 
         def register(server: grpc.aio.Server) -> None:
             scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
 
-        beat = heartbeat(rt, bus, config, rules=rules.version)
+        beat = heartbeat(rt, bus, config, rules=kit.rules.version)
         async with (
             rt.background(beat, name="heartbeat"),
             rt.background(counts.run(), name="campaigns"),
@@ -85,12 +87,32 @@ async def main(rt: Runtime, settings: Settings) -> None:
     workers.close()
 
 
+def load_kit(settings: Settings) -> Kit:
+    """Return what mail is judged with, fuzzy labels still missing; raises StartupError."""
+    own = settings.rules_dir
+    rules = load_rules(DirectoryRules(own) if own else DirectoryRules.shipped())
+    return Kit(rules, model=load_model(), spamassassin=load_spamassassin(settings, rules))
+
+
 def load_rules(source: RuleSource) -> RuleSet:
     """Return the rules; raises StartupError with a line for each thing that is wrong."""
     try:
         return read_rules(source.read(), symbols_of(STAGES))
     except (RulesUnreadable, InvalidRulesError) as error:
         raise StartupError(f"rules: {error}") from error
+
+
+def load_spamassassin(settings: Settings, rules: RuleSet) -> SpamAssassin | None:
+    """Return SpamAssassin's rules, None where no directory is named; raises StartupError as `load_rules`."""
+    if not settings.spamassassin_dir:
+        return None
+    directories = tuple(map(Path, settings.spamassassin_dir))
+    try:
+        return read_spamassassin(
+            directories, rules.rules.keys(), cache=settings.spamassassin_cache_dir
+        )
+    except RulesUnreadable as error:
+        raise StartupError(f"spamassassin_dir: {error}") from error
 
 
 def load_model() -> Model:
@@ -109,15 +131,17 @@ def load_keys(settings: Settings) -> dict[str, str]:
         raise StartupError(f"list_keys_dir: {error}") from error
 
 
-def rules_of_policy(policy: ScoringPolicy) -> tuple[Rule, ...]:
-    """Return the rules that a policy makes: those of its DNS lists."""
-    return list_rules(policy.lists)
+def rules_of_policy(policy: ScoringPolicy, module: SpamAssassin | None = None) -> tuple[Rule, ...]:
+    """Return the rules that a policy makes or values: those of its DNS lists and SpamAssassin's."""
+    own = list_rules(policy.lists)
+    return own if module is None else (*own, *spamassassin_rules(module, policy.spamassassin))
 
 
-def warn_of_unknown_names(rules: RuleSet, current: PolicySnapshot) -> None:
+def warn_of_unknown_names(kit: Kit, current: PolicySnapshot) -> None:
     """Log what the policy names and nothing here has; it is no error, since rules come and go."""
     scoring = current.policy.scoring
-    names = unknown_names(scoring, STAGES, with_rules(rules, rules_of_policy(scoring)))
+    rules = with_rules(kit.rules, rules_of_policy(scoring, kit.spamassassin))
+    names = unknown_names(scoring, STAGES, rules)
     if names:
         _log.warning("policy_names_unknown", version=current.version, names=names[:MAX_NAMES])
 
@@ -125,26 +149,33 @@ def warn_of_unknown_names(rules: RuleSet, current: PolicySnapshot) -> None:
 def build_engine(
     rt: Runtime,
     settings: Settings,
-    rules: RuleSet,
+    kit: Kit,
     workers: Workers,
     *,
     metrics: Metrics | None = None,
     answerers: Mapping[type, Answerer] | None = None,
 ) -> Engine:
     """Return the engine, its metrics on the runtime's registry. Without an answerer nothing is asked."""
-    known = answerers or {}
+    known, metrics = answerers or {}, metrics or declare(rt.registry)
+    watch = RuleWatch(metrics.spamassassin)
+    watch.loaded(kit.spamassassin)
     return Engine(
         Tools(
-            stages=stages_with(scanner=ScanQuestion in known, resolver=ListQuery in known),
+            stages=stages_with(
+                scanner=ScanQuestion in known,
+                resolver=ListQuery in known,
+                spamassassin=kit.spamassassin is not None,
+            ),
             workers=workers,
             clock=rt.clock,
-            metrics=metrics or declare(rt.registry),
+            metrics=metrics,
             inline_bytes=settings.inline_bytes,
             program=rt.version,
             answerers={CampaignQuestion: LocalCounts(), **known},
-            policy_rules=rules_of_policy,
+            policy_rules=partial(rules_of_policy, module=kit.spamassassin),
+            rules_ran=watch.ran,
         ),
-        Kit(rules, model=load_model()),
+        kit,
     )
 
 

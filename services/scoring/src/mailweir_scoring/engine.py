@@ -41,6 +41,8 @@ class Engine:
         walk = Walk(self.tools, task, force, deadline)
         summary = await walk.go()
         course = walk.course()
+        if (result := walk.spamassassin()) is not None:
+            self.tools.rules_ran(result)
         judgement = conclude(
             course,
             force.rules,

@@ -12,6 +12,7 @@ from mailweir_runtime.dns import DnsMetrics, declare as declare_dns
 from mailweir_scoring.campaign_metrics import CampaignMetrics, declare_campaigns
 from mailweir_scoring.list_metrics import ListMetrics, declare_lists
 from mailweir_scoring.policy.judgement import Judgement
+from mailweir_scoring.spamassassin_metrics import SpamAssassinMetrics, declare_spamassassin
 
 SCORE_BUCKETS: Final = (-5.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0)
 SECONDS_BUCKETS: Final = (
@@ -64,6 +65,7 @@ class Metrics:
     campaigns: CampaignMetrics
     dns: DnsMetrics
     lists: ListMetrics
+    spamassassin: SpamAssassinMetrics
     by_action: dict[Action, Counter] = field(default_factory=dict)
     by_stage: dict[str, Histogram] = field(default_factory=dict)
     """Of `stage_seconds`."""
@@ -148,6 +150,7 @@ def declare(registry: CollectorRegistry) -> Metrics:
         campaigns=declare_campaigns(registry),
         dns=declare_dns(registry, "scoring"),
         lists=declare_lists(registry),
+        spamassassin=declare_spamassassin(registry),
     )
     for action in Action:
         metrics.by_action[action] = metrics.messages.labels(action)

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from mailweir_runtime.dns import NameServersText
 from mailweir_runtime.listen import Listen, OptionalListen
-from mailweir_runtime.settings import OptionalPath, ServiceSettings, settings_config
+from mailweir_runtime.settings import CommaList, OptionalPath, ServiceSettings, settings_config
 
 
 class Settings(ServiceSettings):
@@ -16,6 +16,12 @@ class Settings(ServiceSettings):
     """Where gRPC is served: `host:port` or `unix:/path`."""
     rules_dir: OptionalPath = None
     """Directory of `*.toml` rule files in place of the shipped ones; empty for those."""
+    spamassassin_dir: CommaList = ()
+    """Directories of SpamAssassin's rule files (`*.cf`), separated by commas, later ones over earlier; empty:
+    there are none. They are read at the start; a wrong line ends it, see `mailweir rules check`."""
+    spamassassin_cache_dir: OptionalPath = None
+    """Where what is made of them is kept, which makes the next start fast. It is run as it is, so only this
+    service may write there. Empty: nothing is kept."""
     clamd: OptionalListen = ""
     """Where the virus scanner clamd listens: `host:port` or `unix:/path`; empty: mail is not scanned."""
     dns: NameServersText = ""

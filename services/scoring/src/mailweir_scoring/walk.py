@@ -25,14 +25,20 @@ from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.pipeline import PARSE, AnyStage, AskingStage, Stage, always
 from mailweir_scoring.policy.reading import read_message, texts_of
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
+from mailweir_scoring.policy.spamassassin import GROUP
 from mailweir_scoring.policy.verdict import Verdict, judge
 from mailweir_scoring.ports import Answerer, Workers
+from mailweir_spamassassin.rulebook import RunResult
 
 T = TypeVar("T")
 NO_TIME: Final = "no time left"
 DETAIL_CHARACTERS: Final = 200
 MOST_LOOKUPS: Final = 256
 """Of one message, that are kept in its record."""
+
+
+def unwatched(_result: RunResult) -> None:
+    """Take no notice of what SpamAssassin's rules came to."""
 
 
 def no_rules(_policy: ScoringPolicy) -> tuple[Rule, ...]:
@@ -53,7 +59,8 @@ class Task:
 class Tools:
     """What an engine works with. Messages over `inline_bytes` go to the workers.
 
-    `answerers` are by type of question; `policy_rules` makes rules for what the policy names (its lists).
+    `answerers` are by type of question; `policy_rules` makes rules for what the policy names (its lists) or
+    values (SpamAssassin's); `rules_ran` is told what the latter came to.
     """
 
     stages: tuple[AnyStage, ...]
@@ -64,6 +71,7 @@ class Tools:
     program: str
     answerers: Mapping[type, Answerer] = field(default_factory=dict)
     policy_rules: Callable[[ScoringPolicy], Iterable[Rule]] = no_rules
+    rules_ran: Callable[[RunResult], None] = unwatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,10 @@ class Walk:
         for stage in self.tools.stages:
             await self._stage(stage)
         return summary_of(message)
+
+    def spamassassin(self) -> RunResult | None:
+        """Return what SpamAssassin's rules came to; None where they did not run."""
+        return self.facts.memo.get(GROUP) if self.facts is not None else None
 
     def course(self) -> Course:
         """Return how it went."""

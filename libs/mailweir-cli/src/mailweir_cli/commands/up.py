@@ -53,6 +53,14 @@ Dns = Annotated[
         " and lists, which are not looked up without it.",
     ),
 ]
+SpamAssassin = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR",
+        help="Judge with SpamAssassin's rule files (*.cf) too; again for a directory over it.",
+        show_default=False,
+    ),
+]
 StoreLimit = Annotated[
     int | None,
     typer.Option(
@@ -81,6 +89,7 @@ def up(  # noqa: PLR0913 - a command's options are its parameters
     proxy_from: ProxyFrom = None,
     assignments: Assignments = None,
     dns: Dns = "",
+    spamassassin: SpamAssassin = None,
     store_limit: StoreLimit = None,
     samples: Samples = True,
     once: Once = False,
@@ -101,6 +110,7 @@ def up(  # noqa: PLR0913 - a command's options are its parameters
         proxy_from=tuple(proxy_from or ()),
         assignments=tuple(assignments or ()),
         dns=_checked_dns(dns),
+        spamassassin=_checked_directories(spamassassin or []),
         store_limit_bytes=None if store_limit is None else store_limit * 1024 * 1024,
         samples=samples,
         once=once,
@@ -110,6 +120,15 @@ def up(  # noqa: PLR0913 - a command's options are its parameters
     code = asyncio.run(run_up(options, surroundings, console(), SystemClock()))
     if code:
         raise typer.Exit(code)
+
+
+def _checked_directories(directories: list[Path]) -> tuple[Path, ...]:
+    for directory in directories:
+        if not directory.is_dir() or "," in str(directory):
+            raise CommandError(
+                Exit.INVALID, f"--spamassassin {directory}: no directory, or a comma in its name"
+            )
+    return tuple(d.expanduser().absolute() for d in directories)
 
 
 def _checked_dns(text: str) -> str:

@@ -19,6 +19,7 @@ class UpOptions:
     proxy_from: tuple[str, ...] = ()
     assignments: tuple[str, ...] = ()
     dns: str = ""
+    spamassassin: tuple[Path, ...] = ()
     store_limit_bytes: int | None = None
     samples: bool = True
     once: bool = False

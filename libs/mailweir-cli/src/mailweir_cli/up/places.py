@@ -54,6 +54,11 @@ class Places:
         return self.data / "dkim"
 
     @property
+    def patterns(self) -> Path:
+        """What is made of SpamAssassin's rules, for a fast start; lost, it is made again."""
+        return self.data / "cache" / "spamassassin"
+
+    @property
     def first_policy(self) -> Path:
         """The policy that the gateway takes at its first start."""
         return self.data / "first-policy.json"

@@ -111,7 +111,13 @@ def _quarantine(places: Places) -> tuple[str, dict[str, str]]:
 
 
 def _scoring(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
-    return "", {"LISTEN": places.socket("scoring"), "DNS": options.dns}
+    directories = ",".join(map(str, options.spamassassin))
+    return "", {
+        "LISTEN": places.socket("scoring"),
+        "DNS": options.dns,
+        "SPAMASSASSIN_DIR": directories,
+        "SPAMASSASSIN_CACHE_DIR": str(places.patterns) if directories else "",
+    }
 
 
 def _gateway(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:

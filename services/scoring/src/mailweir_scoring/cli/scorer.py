@@ -24,6 +24,7 @@ from mailweir_runtime.config import PolicySnapshot
 from mailweir_runtime.dns import Resolver, open_resolver
 from mailweir_scoring.adapters.resolver import dns_answerers
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
+from mailweir_scoring.adapters.spamassassin import read_spamassassin
 from mailweir_scoring.adapters.workers import InlineWorkers
 from mailweir_scoring.cli.inputs import MAX_BYTES, Source, Unreadable
 from mailweir_scoring.engine import Engine
@@ -33,12 +34,10 @@ from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.lists import rules_of as list_rules
 from mailweir_scoring.policy.pipeline import symbols_of
 from mailweir_scoring.policy.ruleset import InvalidRulesError, Rule, RuleSet, read_rules
-from mailweir_scoring.policy.spamassassin import GROUP, SpamAssassin, rules_of
+from mailweir_scoring.policy.spamassassin import SpamAssassin, rules_of
 from mailweir_scoring.policy.stages import STAGES, stages_with
+from mailweir_scoring.ports import RulesUnreadable
 from mailweir_scoring.walk import Task, Tools
-from mailweir_spamassassin.build import Evals
-from mailweir_spamassassin.evals import EVALS, UNSUPPORTED_EVALS
-from mailweir_spamassassin.loading import load_directories
 
 WARM_UP: Final = b"Subject: none\r\n\r\nnone\r\n"
 """Judged first: the tables that the first message fills must not count as its time."""
@@ -124,7 +123,11 @@ class Scorer:
     def _engine(self, metrics: Metrics, resolver: Resolver) -> Engine:
         return Engine(
             Tools(
-                stages=stages_with(scanner=False, resolver=bool(self._dns)),
+                stages=stages_with(
+                    scanner=False,
+                    resolver=bool(self._dns),
+                    spamassassin=self._kit.spamassassin is not None,
+                ),
                 workers=InlineWorkers(),
                 clock=CpuClock(),
                 metrics=metrics,
@@ -139,7 +142,7 @@ class Scorer:
     def _rules_of(self, policy: ScoringPolicy) -> tuple[Rule, ...]:
         module = self._kit.spamassassin
         own = list_rules(policy.lists)
-        return own if module is None else (*own, *rules_of(module, getattr(policy, GROUP, None)))
+        return own if module is None else (*own, *rules_of(module, policy.spamassassin))
 
     def _one(self, runner: asyncio.Runner, engine: Engine, source: Source) -> Result:
         try:
@@ -164,17 +167,11 @@ def _own_rules() -> RuleSet:
 def _spamassassin(equipment: Equipment, rules: RuleSet) -> SpamAssassin | None:
     if not equipment.spamassassin:
         return None
-    evals = Evals(EVALS, UNSUPPORTED_EVALS)
+    own = rules.rules.keys()
     try:
-        loaded = load_directories(
-            equipment.spamassassin, evals, strict=False, cache=equipment.cache
-        )
-    except OSError as error:
-        raise NotEquipped(f"{error.filename}: {error.strerror or error}") from error
-    if loaded.book is None or not loaded.book.running:
-        named = ", ".join(map(str, equipment.spamassassin))
-        raise NotEquipped(f"{named}: there is no rule of SpamAssassin's that can run")
-    return SpamAssassin.of(loaded.book, rules.rules.keys())
+        return read_spamassassin(equipment.spamassassin, own, cache=equipment.cache, strict=False)
+    except RulesUnreadable as error:
+        raise NotEquipped(str(error)) from error
 
 
 def score_all(

@@ -125,8 +125,11 @@ STAGES: Final[tuple[AnyStage, ...]] = (
 )
 
 
-def stages_with(*, scanner: bool, resolver: bool = False) -> tuple[AnyStage, ...]:
-    """Return the stages that run: those that ask a virus scanner or the DNS only where there is one."""
+def stages_with(
+    *, scanner: bool, resolver: bool = False, spamassassin: bool = False
+) -> tuple[AnyStage, ...]:
+    """Return the stages that run: those that need a virus scanner, DNS or a rule book where there is one."""
     absent = {"antivirus"} if not scanner else set()
     absent |= set() if resolver else {"auth", "lists"}
+    absent |= set() if spamassassin else {SPAMASSASSIN.name}
     return tuple(stage for stage in STAGES if stage.name not in absent)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,7 +62,7 @@ def judge(
     checked against the checks at start.
     """
     signals = _signals(hits, rules, policy.signal_scores, silenced)
-    groups = _group_sums(signals, policy.group_caps)
+    groups = _group_sums(signals, policy.cap)
     score = rounded(math.fsum(g.counted for g in groups))
     by_score = policy.thresholds.action(score)
     action, forced = _forced(by_score, hits, policy.signal_scores, silenced)
@@ -108,13 +108,15 @@ def _signals(
     return tuple(sorted(found, key=lambda s: (-s.score, s.name)))
 
 
-def _group_sums(signals: Sequence[Signal], caps: Mapping[str, float]) -> tuple[GroupSum, ...]:
+def _group_sums(
+    signals: Sequence[Signal], cap_of: Callable[[str], float | None]
+) -> tuple[GroupSum, ...]:
     scores: dict[str, list[float]] = {}
     for signal in signals:
         scores.setdefault(signal.group, []).append(signal.score)
     sums = []
     for group in sorted(scores):
-        total, cap = math.fsum(scores[group]), caps.get(group)
+        total, cap = math.fsum(scores[group]), cap_of(group)
         sums.append(GroupSum(group, total, cap, total if cap is None else min(total, cap)))
     return tuple(sums)
 

@@ -14,7 +14,7 @@ from mailweir_policy.spamassassin import SpamAssassinPolicy
 from mailweir_scoring.policy.facts import Facts, Found, Hit
 from mailweir_scoring.policy.pipeline import AskingStage, unless_decided
 from mailweir_scoring.policy.ruleset import Rule
-from mailweir_spamassassin.rulebook import RuleBook
+from mailweir_spamassassin.rulebook import RuleBook, RunResult
 from mailweir_spamassassin.view.message import Envelope, View
 from mailweir_spamassassin.view.site import Site
 
@@ -62,10 +62,10 @@ def _rules(module: SpamAssassin, policy: SpamAssassinPolicy) -> Iterable[Rule]:
 def find(facts: Facts) -> tuple[Hit, ...]:
     """Return what SpamAssassin's rules find; nothing where there are none or the policy has them off."""
     module = facts.kit.spamassassin
-    policy = getattr(facts.policy, GROUP, None) or SpamAssassinPolicy()
-    if not isinstance(module, SpamAssassin) or not policy.enabled:
+    policy = facts.policy.spamassassin
+    if module is None or not policy.enabled:
         return ()
-    result = module.book.run(
+    result: RunResult = module.book.run(
         view_of(facts, module.site), score_set=policy.score_set, evidence=policy.evidence
     )
     facts.memo[GROUP] = result  # its own sum, and the rules that were slow or cut short
