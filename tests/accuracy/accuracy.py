@@ -76,8 +76,9 @@ def main(arguments: Sequence[str]) -> int:
     mails = corpus.load()
     lesson = lesson_of(mails, lambda m: list(track(m, "features")))
     everything = Run(sample(mails, options.most))
-    run = Run(sample(everything.asked, 0 if options.full else options.sample))
-    for name, found in ours(lesson, everything.asked).items():
+    run = Run(sample(mails, 0 if options.full else options.sample))
+    judged = list(dict.fromkeys((*everything.asked, *run.asked)))
+    for name, found in ours(lesson, judged).items():
         run.add(name, TAG, found)
         everything.add(name, TAG, found)
     if not options.no_peers:

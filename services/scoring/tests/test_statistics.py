@@ -84,25 +84,26 @@ def test_no_weight_refuses_either(opinion: Opinion, weight: float) -> None:
     assert -policy.most_for_ham <= points_of(opinion, policy) <= policy.most
 
 
-def test_the_rarer_the_more() -> None:
-    steps = [Opinion(0.9, rarity / 10, 0.0) for rarity in range(40)]
+def test_the_likelier_the_more() -> None:
+    steps = [Opinion(chance / 1000, 0.0, 0.0) for chance in range(1001)]
     points = [points_of(o, POLICY) for o in steps]
     assert all(a <= b for a, b in pairwise(points))
-    assert max(b - a for a, b in pairwise(points)) < 1  # no cliff
+    assert max(b - a for a, b in pairwise(points[50:951])) < 0.05  # no cliff
+    assert (points[0], points[-1]) == (-POLICY.most_for_ham, POLICY.most)
 
 
-def test_one_ham_of_a_hundred_is_not_tagged_for_it() -> None:
+def test_what_is_likely_but_not_sure_is_not_tagged_for_it() -> None:
     tag = ScoringPolicy().thresholds.tag
     assert tag is not None
     assert points_of(Opinion(0.99, 2.0, 0.0), POLICY) < tag
-    assert points_of(Opinion(0.99, 3.0, 0.0), POLICY) >= tag
+    assert points_of(Opinion(0.99995, 3.3, 0.0), POLICY) >= tag
 
 
 def test_a_sure_ham_takes_points_off() -> None:
     sure = Opinion(0.0001, 0.0, -2.0)
     assert points_of(sure, POLICY) == -3.0
     assert points_of(replace(sure, abstained="too few words"), POLICY) == 0.0
-    assert points_of(Opinion(0.4, 0.0, 0.0), POLICY) == 0.0
+    assert points_of(replace(sure, probability=1.0, abstained="too few words"), POLICY) == 2.5
 
 
 def test_evidence() -> None:

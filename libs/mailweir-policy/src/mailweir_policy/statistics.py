@@ -11,7 +11,7 @@ Points = Annotated[float, Field(ge=0, le=14)]
 
 
 class StatisticsPolicy(PolicyModel):
-    """The model's opinion as points; it grows with how rarely wanted mail looks like that."""
+    """The model's opinion as points; it grows with the log-odds of spam."""
 
     enabled: bool = True
     """Ask the model, where there is one."""
@@ -19,7 +19,7 @@ class StatisticsPolicy(PolicyModel):
     """Factor on its points, before the bounds below."""
     most: Points = 6.5
     """Most points for spam."""
-    most_without_content: Points = 3.5
+    most_without_content: Points = 2.5
     """Most points where the text could not be judged (a language that was not taught, too few words)."""
     most_for_ham: Points = 3.0
     """Most points that are taken off for mail that looks wanted."""
