@@ -7,7 +7,7 @@ import pytest
 
 from mailweir_policy import MessageLimits, ScoringPolicy
 from mailweir_scoring.policy.composites import weigh
-from mailweir_scoring.policy.expressions import ExpressionError, holds, parse, symbols_in
+from mailweir_scoring.policy.expressions import ExpressionError, holds, needs_of, parse, symbols_in
 from mailweir_scoring.policy.expressions.fields import NAMES
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.kit import Kit
@@ -114,6 +114,31 @@ def test_what_is_wrong_is_said_with_its_column(text: str, column: int, said: str
         parse(text)
     assert caught.value.column == column
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("AAA", [{"AAA"}]),
+        ("AAA & (BBB | CCC) & subject", [{"AAA"}, {"BBB", "CCC"}]),
+        ("AAA | BBB & CCC", [{"AAA", "BBB"}]),
+        ("(AAA | BBB) & CCC | DDD", [{"CCC", "DDD"}]),
+        ("!AAA", []),
+        ("AAA | subject", []),
+        ("AAA | !BBB", []),
+        ("AAA & !BBB", [{"AAA"}]),
+    ],
+)
+def test_a_condition_is_asked_only_where_a_symbol_of_each_set_is_found(
+    text: str, needs: list[set[str]]
+) -> None:
+    condition = parse(text)
+    assert [set(need) for need in needs_of(condition)] == needs
+    symbols = sorted(set(symbols_in(condition)))
+    for number in range(2 ** len(symbols)):
+        found = {s for place, s in enumerate(symbols) if number >> place & 1}
+        if holds(condition, found, lambda _field: (b"x",)):
+            assert all(found & need for need in needs_of(condition))
 
 
 def test_symbols_are_named_in_order() -> None:

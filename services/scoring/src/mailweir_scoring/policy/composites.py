@@ -21,7 +21,10 @@ def weigh(facts: Facts, hits: Sequence[Hit]) -> Found:
     silenced: set[str] = set()
     look = partial(values_of, facts)
     for composite in facts.kit.rules.composites:
-        if composite.symbol in switched_off or not holds(composite.condition, found, look):
+        # Most composites need a symbol that most messages do not have; looking at their trees takes longer.
+        if any(map(found.isdisjoint, composite.needs)) or composite.symbol in switched_off:
+            continue
+        if not holds(composite.condition, found, look):
             continue
         found.add(composite.symbol)
         if composite.scored:

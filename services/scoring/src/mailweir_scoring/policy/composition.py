@@ -1,9 +1,9 @@
 """Rules as expressions: what they ask for, and in which order they must be decided."""
 
 from collections.abc import Iterable, Mapping, Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mailweir_scoring.policy.expressions import Condition, symbols_in
+from mailweir_scoring.policy.expressions import Condition, needs_of, symbols_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,12 @@ class Composite:
     condition: Condition
     replaces: frozenset[str] = frozenset()
     scored: bool = True
+    needs: tuple[frozenset[str], ...] = field(init=False, repr=False, compare=False)
+    """Sets of symbols: where one has none that is found, the condition is not asked."""
+
+    def __post_init__(self) -> None:
+        """Work out once what would be asked of each message."""
+        object.__setattr__(self, "needs", needs_of(self.condition))
 
 
 def in_order(composites: Iterable[Composite]) -> tuple[tuple[Composite, ...], frozenset[str]]:

@@ -105,3 +105,19 @@ def symbols_in(condition: Condition) -> Iterator[str]:
                 yield from symbols_in(each)
         case _:
             return
+
+
+def needs_of(condition: Condition) -> tuple[frozenset[str], ...]:
+    """Return sets of symbols of each of which one must be found, or the condition does not hold."""
+    match condition:
+        case Symbol(name):
+            return (frozenset((name,)),)
+        case Every(parts):
+            return tuple(need for part in parts for need in needs_of(part))
+        case Some(parts):
+            # Whichever part holds, one symbol of its smallest set is there.
+            each = [min(needs_of(part), key=len, default=None) for part in parts]
+            sets = [need for need in each if need is not None]
+            return (frozenset().union(*sets),) if len(sets) == len(each) else ()
+        case _:
+            return ()
