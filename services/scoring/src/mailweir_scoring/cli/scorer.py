@@ -152,7 +152,9 @@ class Scorer:
         except ValueError as error:
             return Unreadable(source.name, str(error))
         begun = time.process_time()
-        judgement = runner.run(engine.judge(Task(raw), self._current))
+        # Not `Runner.run`: for each call it puts a signal handler in place and takes it away again.
+        judging = engine.judge(Task(raw), self._current)
+        judgement = runner.get_loop().run_until_complete(judging)
         used = time.process_time() - begun
         return Scored(source.name, hashlib.sha256(raw).hexdigest(), len(raw), judgement, used)
 

@@ -58,6 +58,8 @@ def _capped(total: float, cap: float | None) -> float:
 
 def _joined(plans: Sequence[_Plan], group: Sequence[_Plan], sign: float) -> list[_Plan]:
     """Return the best plan for each number of signals, over the groups so far and one more."""
+    if len(group) == 1:  # none of its signals can go
+        return [_Plan(plan.score + group[0].score, plan.names) for plan in plans]
     most = min(len(plans) + len(group) - 2, MOST)
     return [_best(_ways(plans, group, n), sign) for n in range(most + 1)]
 

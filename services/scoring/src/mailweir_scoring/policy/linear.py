@@ -1,6 +1,7 @@
 """Patterns whose time is linear in the text, whatever they are: RE2, behind types of our own."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final
 
 import re2
@@ -33,6 +34,10 @@ class Pattern:
     def found_in(self, text: bytes) -> bool:
         """Say whether the pattern matches somewhere in the text."""
         return self._compiled.search(text) is not None
+
+    def found_times(self, text: bytes, times: int) -> bool:
+        """Say whether there are so many matches in the text, none overlapping another."""
+        return sum(1 for _ in islice(self._compiled.finditer(text), times)) == times
 
 
 class Scan:

@@ -132,5 +132,8 @@ def _reason(action: Action, signals: Sequence[Signal], rules: Mapping[str, Rule]
 def clean(text: str, limit: int = EVIDENCE_CHARACTERS) -> str:
     """Return text from a message as one harmless line of at most `limit` characters."""
     # A prefix is enough: white space is collapsed, so far more than the limit is never needed.
-    line = " ".join(_UNSAFE.sub(" ", text[: limit * 8]).split())
+    prefix = text[: limit * 8]
+    if not prefix.isprintable():  # nothing unsafe is
+        prefix = _UNSAFE.sub(" ", prefix)
+    line = " ".join(prefix.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

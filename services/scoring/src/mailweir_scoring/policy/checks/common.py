@@ -27,7 +27,7 @@ LIST_FIELDS: Final = ("list-id", "list-post", "list-unsubscribe", "mailing-list"
 
 def has(headers: Headers, name: str) -> bool:
     """Say whether there is a field of that name."""
-    return headers.first(name) is not None
+    return name in headers
 
 
 def is_cut(headers: Headers) -> bool:
@@ -57,7 +57,13 @@ def is_bulk(facts: Facts) -> bool:
 
 def is_list(facts: Facts) -> bool:
     """Say whether a mailing list passed it on, which changes From, To and links for its own reasons."""
-    headers = facts.message.headers
+    known = facts.memo.get("list")
+    if known is None:
+        facts.memo["list"] = known = _names_list(facts.message.headers)
+    return bool(known)
+
+
+def _names_list(headers: Headers) -> bool:
     if not (
         has(headers, "list-id") or has(headers, "x-mailing-list") or has(headers, "mailing-list")
     ):

@@ -61,7 +61,10 @@ def letters(text: str) -> int:
 
 def common_share(one: str, other: str) -> float | None:
     """Return which part of the shorter text's words is in the other; None where there are too few."""
-    words, others = (frozenset(_WORD.findall(t.casefold())) for t in (one, other))
+    words = frozenset(_WORD.findall(one.casefold()))
+    if len(words) < DIFFER_WORDS:
+        return None
+    others = frozenset(_WORD.findall(other.casefold()))
     few = min(len(words), len(others))
     return len(words & others) / few if few >= DIFFER_WORDS else None
 

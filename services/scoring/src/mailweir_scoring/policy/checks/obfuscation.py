@@ -34,7 +34,8 @@ _LEET: Final = re.compile(
 # Quick and linear: whether it is worth looking closely.
 _MAYBE_SPACED: Final = Pattern(r"(?:[A-Za-z][ .*_\-]){4}")
 _MAYBE_LEET: Final = Pattern(r"[a-z][013457@$!|]{1,2}[a-z]")
-_MAYBE_RANDOM: Final = Pattern(r"(?i)[b-df-hj-np-tv-xz]{6}")
+_LEET_PLACE: Final = Pattern(r"(?i)[a-z\x{130}][013457@$!|][a-z\x{130}]")
+_MAYBE_RANDOM: Final = Pattern(r"(?i)(?:^|[^\w@/.=&-])[b-df-hj-np-tv-xz]{6}")
 _ENTITY: Final = re.compile(
     r"&#(?:x[46][0-9a-f]|x[57][0-9a]|6[5-9]|[78]\d|9[07-9]|1[01]\d|12[0-2]);", re.IGNORECASE
 )
@@ -88,11 +89,11 @@ def _words(view: View, shown: str) -> Iterator[Hit]:
         spaced = [m[0] for m in _SPACED.finditer(shown)]
         if len(spaced) >= SPACED_WORDS:
             yield Hit("SPACED_WORDS", ", ".join(spaced[:3]))
-    if _MAYBE_LEET.found_in(text):
+    if _MAYBE_LEET.found_in(text) and _LEET_PLACE.found_times(text, LEET_WORDS):
         leet = set(_LEET.findall(shown.lower()))
         if len(leet) >= LEET_WORDS:
             yield Hit("LEET_WORDS", ", ".join(sorted(leet)[:3]))
-    if _MAYBE_RANDOM.found_in(text):
+    if _MAYBE_RANDOM.found_times(text, RANDOM_WORDS):
         drawn = set(_RANDOM.findall(shown.lower()))
         if len(drawn) >= RANDOM_WORDS:
             yield Hit("RANDOM_WORDS", ", ".join(sorted(drawn)[:3]))

@@ -26,10 +26,10 @@ WARES: Final = {
 }
 """By symbol: the kind of phrase, and how many different ones it takes."""
 
-_AMOUNT: Final = re.compile(
-    rb"(?:usd?|eur|gbp|us|euros?|dollars?|pounds?|\xe2\x82\xac|\xc2\xa3) \d{1,3}(?: \d{3}){2}"
-    rb"| \d{1,3}(?: \d{3}){2}(?: 00)? "
-    rb"|\d{1,3}(?: \d{1,2})? (?:million|mio|m usd|millionen|millones|millions|milh|miljoen)"
+_AMOUNT: Final = Pattern(
+    r"(?:usd?|eur|gbp|us|euros?|dollars?|pounds?|\x{20ac}|\x{a3}) \d{1,3}(?: \d{3}){2}"
+    r"| \d{1,3}(?: \d{3}){2}(?: 00)? "
+    r"|\d{1,3}(?: \d{1,2})? (?:million|mio|m usd|millionen|millones|millions|milh|miljoen)"
 )
 _MAILBOX: Final = re.compile(r"[\w.+-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){1,3})")
 _BITCOIN: Final = re.compile(r"\b(?:[13][1-9A-HJ-NP-Za-km-z]{25,34}|bc1[02-9ac-hj-np-z]{11,71})\b")
@@ -55,9 +55,10 @@ def advance_fee(facts: Facts) -> Iterator[Hit]:
     """A large sum, somebody to have it, and an answer to a free mailbox."""
     view = view_of(facts)
     words = view.words
-    if goes_on(facts) or not words.count("fund"):
+    marks = words.count("fund") + min(words.count("secret"), 2)
+    if marks < 2 or not words.count("fund") or goes_on(facts):
         return
-    marks = words.count("fund") + min(words.count("secret"), 2) + bool(_AMOUNT.search(words.text))
+    marks += _AMOUNT.found_in(words.text)
     if marks >= 4 or (marks >= 3 and _free_contact(facts, view)):
         yield Hit("ADVANCE_FEE", words.evidence("fund", "secret"))
     elif marks >= 3:

@@ -36,7 +36,7 @@ def doubled(facts: Facts) -> Iterator[Hit]:
     headers = facts.message.headers
     if len(headers.all("from")) > 1:
         yield Hit("FROM_DOUBLED", f"{len(headers.all('from'))} From fields")
-    twice = [name for name in ONCE if len(headers.all(name)) > 1]
+    twice = [name for name in ONCE if name in headers and len(headers.all(name)) > 1]
     if twice:
         yield Hit("HEADER_DOUBLED", ", ".join(twice))
 
@@ -45,6 +45,8 @@ def doubled(facts: Facts) -> Iterator[Hit]:
 def eight_bit(facts: Facts) -> Iterator[Hit]:
     """Raw 8-bit octets, which only SMTPUTF8 allows (RFC 6532)."""
     if facts.envelope is not None and facts.envelope.smtputf8:
+        return
+    if facts.message.headers.raw.isascii():
         return
     for field in facts.message.headers:
         if not field.raw.isascii():
@@ -60,8 +62,10 @@ def garbled(facts: Facts) -> Iterator[Hit]:
     junk = next((d for d in headers.defects if d.kind in kinds), None)
     if junk is not None:
         yield Hit("HEADER_GARBLED", junk.detail)
-    broken = next((n for n in SHOWN if any(map(has_broken_word, headers.all(n)))), None)
-    if broken is not None:
-        yield Hit("HEADER_ENCODING", f"{broken}: {headers.get(broken)}")
+    # All fields' defects are gathered already: only where one is of this kind is it asked whose.
+    some = any(d.kind is DefectKind.ENCODED_WORD for d in headers.defects)
+    broken = (n for n in SHOWN if some and any(map(has_broken_word, headers.all(n))))
+    if (broken_name := next(broken, None)) is not None:
+        yield Hit("HEADER_ENCODING", f"{broken_name}: {headers.get(broken_name)}")
     if b"\0" in headers.raw:
         yield Hit("HEADER_NUL")

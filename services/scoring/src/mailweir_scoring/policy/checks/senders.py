@@ -8,7 +8,6 @@ from mailweir_scoring.data import load
 from mailweir_scoring.policy.checks.common import (
     FREE_PROVIDERS,
     has,
-    is_bulk,
     is_list,
     owner_of,
     within,
@@ -179,15 +178,15 @@ def replies(facts: Facts) -> Iterator[Hit]:
             and reply.key != view.sender.key
         ):
             yield Hit("REPLY_TO_FREE_BOTH", f"{view.sender.address}, replies to {reply.address}")
-    if _asks_to_leave(facts) and not has(facts.message.headers, "list-unsubscribe"):
+    if not has(facts.message.headers, "list-unsubscribe") and _asks_to_leave(facts):
         yield Hit("UNSUBSCRIBE_MISSING")
 
 
 def _asks_to_leave(facts: Facts) -> bool:
     view = view_of(facts)
-    text = view.words.text
-    if is_bulk(facts) or len(view.targets) < 2:
+    if view.bulk or len(view.targets) < 2:
         return False
+    text = view.words.text
     return any(
         word in text
         for word in (

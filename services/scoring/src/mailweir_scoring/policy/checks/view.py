@@ -62,7 +62,8 @@ class View:
     @cached_property
     def targets(self) -> tuple[tuple[Link, Target], ...]:
         """Return the links to web addresses, with where they lead."""
-        found = ((link, target_of(link.href)) for link in self.followed)
+        known = {href: target_of(href) for href in {link.href for link in self.followed}}
+        found = ((link, known[link.href]) for link in self.followed)
         return tuple((link, target) for link, target in found if target is not None)
 
     @cached_property
