@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Final, NamedTuple, overload
 
@@ -174,7 +175,9 @@ class Headers(Frozen):
         return _split(self.raw, self._base, self._limits)
 
 
+@lru_cache(maxsize=1024)
 def _key(name: str) -> bytes:
+    """Return a name as it is looked up by; those asked for are few, and asked for in each message."""
     return name.lower().encode("ascii", "replace")
 
 

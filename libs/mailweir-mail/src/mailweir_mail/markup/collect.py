@@ -125,6 +125,7 @@ class Collector:
         self._images: list[Image] = []
         self._comments: list[str] = []
         self._styles: dict[str, Style] = {}
+        self._laid: dict[tuple[object, ...], tuple[Style, Style, Style]] = {}
         self._states: dict[tuple[int, int], tuple[State, Style, State]] = {}
         self._title: list[str] | None = None
         self._in_title = False
@@ -211,14 +212,34 @@ class Collector:
         if self._sheet.rules:
             style = self._sheet.find(tag, attributes.get("class") or "", attributes.get("id") or "")
         if not _PRESENTATIONAL.isdisjoint(attributes):
-            style = _presentational(tag, attributes, style)
+            style = self._presented(tag, attributes, style)
         inline = attributes.get("style")
         if not inline:
             return style
         own = self._styles.get(inline)
         if own is None:
             own = self._styles[inline] = parse_declarations(inline)
-        return own if style is NOTHING else own.over(style)
+        return own if style is NOTHING else self._over(own, style)
+
+    def _over(self, own: Style, style: Style) -> Style:
+        """Lay one style over another; the same two give the same one, so that states are shared, too."""
+        key = (id(own), id(style))
+        found = self._laid.get(key)
+        if found is None:
+            # All are kept with the answer, or their ids could come again.
+            found = self._laid[key] = (own, style, own.over(style))
+        return found[2]
+
+    def _presented(self, tag: str, attributes: Attributes, style: Style) -> Style:
+        """Lay the attributes of HTML 3 over a style, the same ones over the same style once."""
+        get = attributes.get
+        color = get("color") if tag == "font" else get("text") if tag == "body" else None
+        key = (color, get("bgcolor"), get("background"), "hidden" in attributes, id(style))
+        found = self._laid.get(key)
+        if found is None:
+            made = _presentational(tag, attributes, style)
+            found = self._laid[key] = (style, style, made)
+        return found[2]
 
     # -- links --------------------------------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ _STYLE: Final = re.compile(r"<style[^>]*+>(.*?)(?:</style|\Z)", re.IGNORECASE | 
 _MAX_DEPTH: Final = 500
 _LOOK_BACK: Final = 30  # open elements that an end tag is compared with
 _MOST_ATTRIBUTES: Final = 60  # of one tag that are read
+_MOST_KEPT: Final = 1000  # of the tags' attributes that are kept for the next that are alike
 
 
 def is_crowded(html: str) -> bool:
@@ -94,6 +95,8 @@ class _Reader:
         self._state = State()
         self._open: list[tuple[str, State]] = []
         self._no_end: set[str] = set()
+        self._attributes: dict[str, dict[str, str | None]] = {}
+        """As read; a table's cells have the same ones again and again."""
 
     def run(self, most: int) -> bool:
         """Read at most so many tags; says whether that was all."""
@@ -127,7 +130,13 @@ class _Reader:
         if found["slash"]:
             self._end(tag)
             return found.end()
-        self._begin(tag, _attributes(found["attributes"]))
+        written = found["attributes"]
+        attributes = self._attributes.get(written)
+        if attributes is None:
+            attributes = _attributes(written)
+            if len(self._attributes) < _MOST_KEPT:
+                self._attributes[written] = attributes
+        self._begin(tag, attributes)
         return self._raw(tag, found.end()) if tag in _RAW else found.end()
 
     def _begin(self, tag: str, attributes: dict[str, str | None]) -> None:
@@ -159,6 +168,11 @@ class _Reader:
             self._mark(tag)
 
     def _end(self, tag: str) -> None:
+        if not self._open:
+            return
+        if self._open[-1][0] == tag:
+            self._pop()
+            return
         recent = [name for name, _ in self._open[-_LOOK_BACK:]]
         if tag in recent:
             for _ in range(recent[::-1].index(tag) + 1):
@@ -186,9 +200,13 @@ class _Reader:
 
 def _attributes(text: str) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
+    if not text or text.isspace():
+        return found
     for match in _ATTRIBUTE.finditer(text):
         if len(found) >= _MOST_ATTRIBUTES:
             break
-        value = next((item for item in match.groups()[1:] if item is not None), None)
-        found.setdefault(match[1].lower(), unescape(value) if value is not None else None)
+        # At most one of the three groups for a value took part: then it is the last, also where it is empty.
+        last = match.lastindex or 1
+        value = match[last] if last > 1 else None
+        found.setdefault(match[1].lower(), unescape(value) if value and "&" in value else value)
     return found
