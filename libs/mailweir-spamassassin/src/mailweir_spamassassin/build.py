@@ -4,7 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from mailweir_spamassassin.captures import captured_names, wanted_names, without_templates
+from mailweir_spamassassin.captures import (
+    MARK,
+    captured_names,
+    marked,
+    wanted_names,
+    without_templates,
+)
 from mailweir_spamassassin.compiled import (
     EvalRule,
     HeaderGroup,
@@ -35,7 +41,9 @@ from mailweir_spamassassin.perl.literal import (
     UnsupportedRegexError,
     read_literal,
 )
+from mailweir_spamassassin.perl.parse import UnreadableRegexError, parse_regex
 from mailweir_spamassassin.perl.plan import Plan, plan_for
+from mailweir_spamassassin.perl.shape import has_literal
 from mailweir_spamassassin.perl.tags import TagFiller
 from mailweir_spamassassin.problems import ProblemKind, ProblemLog
 from mailweir_spamassassin.scan.database import Databases
@@ -232,7 +240,18 @@ def _where(rule: RuleDef, test: PatternTest | HeaderTest) -> Where:
 def _template(ready: _Ready, numbers: Mapping[str, int]) -> TemplateRule:
     test = ready.rule.test
     negated = isinstance(test, HeaderTest) and test.negated
-    return TemplateRule(numbers[ready.rule.name], ready.where, ready.regex, negated)
+    needs = "" if negated else _needed(ready.regex)
+    return TemplateRule(numbers[ready.rule.name], ready.where, ready.regex, negated, needs)
+
+
+def _needed(regex: PerlRegex) -> str:
+    for name in wanted_names(regex):
+        try:
+            if has_literal(parse_regex(marked(regex, name)), MARK):
+                return name
+        except UnreadableRegexError:
+            return ""
+    return ""
 
 
 class _HeaderGroups:

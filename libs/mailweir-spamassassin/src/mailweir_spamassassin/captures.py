@@ -8,6 +8,9 @@ from mailweir_spamassassin.perl.literal import PerlRegex
 
 _GROUP: Final = re.compile(r"\(\?P?<([A-Za-z_]\w*)>", re.ASCII)
 _TEMPLATE: Final = re.compile(r"(?<!\\)%\{([A-Za-z_]\w*)\}", re.ASCII)
+MARK: Final = (1, 2, 3, 2, 1)
+"""Bytes that stand for a captured text where a pattern is looked at before there is one."""
+_WRITTEN_MARK: Final = "".join(f"\\x{byte:02x}" for byte in MARK)
 MAX_VALUES: Final = 20
 """Texts that one name may hold in a message."""
 MAX_VALUE_BYTES: Final = 512
@@ -26,6 +29,13 @@ def wanted_names(regex: PerlRegex) -> tuple[str, ...]:
 def without_templates(regex: PerlRegex) -> PerlRegex:
     """Return a pattern with a plain letter for each template: to check it before any text is known."""
     return PerlRegex(_TEMPLATE.sub("x", regex.pattern), regex.flags)
+
+
+def marked(regex: PerlRegex, name: str) -> PerlRegex:
+    """Return a pattern with MARK for each template of a name, and a plain letter for any other."""
+    return without_templates(
+        PerlRegex(regex.pattern.replace(f"%{{{name}}}", _WRITTEN_MARK), regex.flags)
+    )
 
 
 def filled(regex: PerlRegex, texts: Mapping[str, Sequence[bytes]]) -> PerlRegex | None:

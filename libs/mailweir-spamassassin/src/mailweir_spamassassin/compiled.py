@@ -43,12 +43,16 @@ class EvalRule:
 
 @dataclass(frozen=True, slots=True)
 class TemplateRule:
-    """A rule whose pattern holds texts that other rules captured."""
+    """A rule whose pattern holds texts that other rules captured.
+
+    One of the texts of the name `needs`, if there is such a name, is in each text that the pattern matches.
+    """
 
     number: int
     where: Where
     regex: PerlRegex
     negated: bool = False
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

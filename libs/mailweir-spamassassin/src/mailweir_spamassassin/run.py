@@ -176,6 +176,13 @@ class MessageRun:
                 found[name].append(value[:MAX_VALUE_BYTES])
 
     def _template(self, rule: TemplateRule, texts: Mapping[str, Sequence[bytes]]) -> None:
+        places = self._template_texts(rule.where)
+        if rule.needs:
+            # Compiling is what costs; few messages have the captured text where the rule looks for it.
+            values = [value.lower() for value in texts.get(rule.needs, ())]
+            places = [p for p in places if any(value in p.lower() for value in values)]
+        if not places:
+            return
         regex = filled(rule.regex, texts)
         if regex is None:
             return
@@ -184,7 +191,7 @@ class MessageRun:
         except (InvalidRegexError, UnsupportedRegexError):
             self.session.stopped.add(rule.number)
             return
-        for text in self._template_texts(rule.where):
+        for text in places:
             if self.session.matches(rule.number, matcher, text) is not rule.negated:
                 self.session.hit(rule.number, 1, text)
                 return

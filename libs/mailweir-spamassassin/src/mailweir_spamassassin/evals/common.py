@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from mailweir_mail import parse
@@ -32,6 +33,7 @@ def view_of(context: EvalContext) -> View:
     return View(parse(b""), site=Site({}))
 
 
+@lru_cache(maxsize=1024)
 def number(text: str) -> float:
     """Return the number a text begins with, 0 for none, as Perl reads it."""
     found = _NUMBER.match(text)

@@ -139,6 +139,14 @@ def lowered(node: Node) -> Node:
     return node
 
 
+def has_literal(node: Node, literal: Sequence[int]) -> bool:
+    """Say whether these bytes, one after the other, are in every text that matches; False: it is not known."""
+    items = _flat(node) if isinstance(node, Seq) else [node]
+    masks = [item.mask if isinstance(item, Chars) else 0 for item in items]
+    wanted = [1 << byte for byte in literal]
+    return any(masks[i : i + len(wanted)] == wanted for i in range(len(masks)))
+
+
 def required_runs(node: Node) -> tuple[Run, ...] | None:
     """Return texts (a byte set per place), one of which is in every text that matches; None: none known."""
     match node:

@@ -32,28 +32,37 @@ class Session:
 
     def matches(self, rule: int, matcher: Matcher, text: bytes) -> bool:
         """Say whether a rule's pattern matches; one that is stopped does not."""
-        return self._timed(rule, lambda: int(matcher.search(text) is not None)) > 0
+        if self.spent > MESSAGE_SECONDS or rule in self.stopped:
+            self.stopped.add(rule)
+            return False
+        start = self.clock()
+        try:
+            found = matcher.search(text) is not None
+        except StepLimit:
+            self.stopped.add(rule)
+            found = False
+        self._note_time(rule, self.clock() - start)
+        return found
 
     def count(self, rule: int, matcher: Matcher, text: bytes, most: int) -> None:
         """Note each match of a rule's pattern, up to `most` in the whole message."""
         left = most - self.found.get(rule, 0)
-        if left > 0:
-            number = self._timed(rule, lambda: matcher.count(text, left))
-            if number:
-                self.hit(rule, number, text)
-
-    def _timed(self, rule: int, run: Callable[[], int]) -> int:
+        if left <= 0:
+            return
         if self.spent > MESSAGE_SECONDS or rule in self.stopped:
             self.stopped.add(rule)
-            return 0
+            return
         start = self.clock()
         try:
-            return run()
+            number = matcher.count(text, left)
         except StepLimit:
             self.stopped.add(rule)
-            return 0
-        finally:
-            took = self.clock() - start
-            self.spent += took
-            if took > SLOW_SECONDS:
-                self.slow[rule] = max(took, self.slow.get(rule, 0.0))
+            number = 0
+        self._note_time(rule, self.clock() - start)
+        if number:
+            self.hit(rule, number, text)
+
+    def _note_time(self, rule: int, took: float) -> None:
+        self.spent += took
+        if took > SLOW_SECONDS:
+            self.slow[rule] = max(took, self.slow.get(rule, 0.0))

@@ -17,6 +17,8 @@ from .text import MAX_LINE
 _LONG_LINE: Final = re.compile(rb"[^\n]{%d}" % MAX_LINE)
 _BLANK_LINES: Final = re.compile(rb"(?:\A|(?<=\n))(?:[ \t\r\f\v]*+\n){21,}+")
 _KEPT_BLANK: Final = 20  # of more blank lines in a row, the first one and the last ones
+_BLANKS: Final = b" \t\r\f\v"
+_MANY_LINES: Final = b"\n" * 21
 _TRAILING: Final = re.compile(rb"(?<![ \t])[ \t]++(?=\n)")
 _HTML_NAMES: Final = (".htm", ".html", ".shtm", ".shtml")
 
@@ -79,8 +81,11 @@ class Node:
     @cached_property
     def raw(self) -> bytes:
         """Return the octets as sent, line ends as LF; lines of a multipart's parts are cut at MAX_LINE."""
-        data = _BLANK_LINES.sub(_fewer, self.part.raw_body.replace(b"\r\n", b"\n"))
-        if self.part.number and len(data) > MAX_LINE:
+        data = self.part.raw_body.replace(b"\r\n", b"\n")
+        # Both patterns are tried at every octet; few messages have what they look for.
+        if _MANY_LINES in data.translate(None, _BLANKS):
+            data = _BLANK_LINES.sub(_fewer, data)
+        if self.part.number and any(len(line) >= MAX_LINE for line in data.split(b"\n")):
             return _LONG_LINE.sub(rb"\g<0>\n", data)
         return data
 
@@ -90,7 +95,10 @@ class Node:
         if self.encoding not in ("base64", "quoted-printable"):
             return self.raw
         if self.encoding == "quoted-printable":
-            return binascii.a2b_qp(_TRAILING.sub(b"", self.raw)).replace(b"\r\n", b"\n")
+            raw = self.raw
+            if b" \n" in raw or b"\t\n" in raw:
+                raw = _TRAILING.sub(b"", raw)
+            return binascii.a2b_qp(raw).replace(b"\r\n", b"\n")
         data = self.part.content
         return data.replace(b"\r\n", b"\n") if self.type.startswith(("text/", "message/")) else data
 

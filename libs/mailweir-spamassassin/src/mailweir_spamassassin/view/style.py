@@ -1,8 +1,7 @@
 """Which text of an HTML part can be seen: colours, sizes and display, element by element."""
 
 import re
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from .colors import INVALID, is_close, parse_color, parse_style_rgb
 from .tokens import Attributes
@@ -38,8 +37,7 @@ TEXT_STYLE_TAGS: Final = frozenset(
 _STYLED: Final = frozenset(["table", "td", "tr", "span", "p", "div", "a"])
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How text looks at one place."""
 
     tag: str = "default"
@@ -95,7 +93,7 @@ class Looks:
             self._close_cells(tag)
         now = self._stack[-1]
         if tag in ("big", "small"):
-            self._push(replace(now, tag=tag, size=now.size + (1 if tag == "big" else -1)))
+            self._push(now._replace(tag=tag, size=now.size + (1 if tag == "big" else -1)))
             return
         self._push(self._look(tag, attributes, now))
 
@@ -121,17 +119,18 @@ class Looks:
             self._stack.pop()
 
     def _look(self, tag: str, attributes: Attributes, now: Look) -> Look:
-        look = replace(now, tag=tag)
+        look = Look(tag, now.fg, now.bg, now.size, now.display, now.visibility)
         if not attributes:
             return look
         measured = False
         if tag == "body" and "text" in attributes:
-            look = replace(look, fg=parse_color(attributes["text"]))
+            look = look._replace(fg=parse_color(attributes["text"]))
         elif tag in ("font", "basefont"):
             if "color" in attributes:
-                look = replace(look, fg=parse_color(attributes["color"]))
+                look = look._replace(fg=parse_color(attributes["color"]))
             if "size" in attributes:
-                look, measured = replace(look, size=self._size(attributes["size"], look.size)), True
+                look = look._replace(size=self._size(attributes["size"], look.size))
+                measured = True
         elif tag in _STYLED and "style" in attributes:
             look = self._styled(attributes["style"], look, now)
         if measured:
@@ -153,16 +152,18 @@ class Looks:
         if not parsed:
             return look
         said = dict(parsed)
-        look = replace(
-            look,
-            fg=said.get("fg", look.fg),
-            bg=said.get("bg", look.bg),
-            display=said.get("display", look.display),
-            visibility=said.get("visibility", look.visibility),
+        bg = said.get("bg", look.bg)
+        if bg == "transparent":
+            bg = parent.bg
+        fg = said.get("fg", look.fg)
+        return Look(
+            look.tag,
+            bg if fg == "transparent" else fg,
+            bg,
+            look.size,
+            said.get("display", look.display),
+            said.get("visibility", look.visibility),
         )
-        if look.bg == "transparent":
-            look = replace(look, bg=parent.bg)
-        return replace(look, fg=look.bg) if look.fg == "transparent" else look
 
 
 def _declarations(style: str) -> tuple[tuple[str, str], ...]:

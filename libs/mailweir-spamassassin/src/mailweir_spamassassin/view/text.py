@@ -15,9 +15,10 @@ MAX_PARTS: Final = 200
 _LATER: Final = 1024  # how much longer a part may be cut, to end at a natural place
 _WIDE_SPACE: Final = "[ \t\n\r\f\v\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 _PARAGRAPHS: Final = re.compile(r"\n\s*\n", re.ASCII)
-_SPACES: Final = re.compile(r"[ \t\n\r\f\v]+")
+_SPACES: Final = re.compile(r" [ \t\n\r\f\v]+|[\t\n\r\f\v][ \t\n\r\f\v]*")
+"""What is not one plain space already."""
 _WIDE_PARAGRAPHS: Final = re.compile(rf"\n{_WIDE_SPACE}*\n")
-_WIDE_SPACES: Final = re.compile(rf"{_WIDE_SPACE}+")
+_WIDE_SPACES: Final = re.compile(rf" {_WIDE_SPACE}+|(?! ){_WIDE_SPACE}{_WIDE_SPACE}*")
 _LATIN: Final = re.compile("[^\x00-\xff]")
 
 
