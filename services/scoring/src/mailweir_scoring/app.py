@@ -75,7 +75,8 @@ async def main(rt: Runtime, settings: Settings) -> None:
         def register(server: grpc.aio.Server) -> None:
             scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
 
-        beat = heartbeat(rt, bus, config, rules=kit.rules.version)
+        model = kit.model.version if kit.model is not None else ""
+        beat = heartbeat(rt, bus, config, rules=kit.rules.version, model=model)
         async with (
             rt.background(beat, name="heartbeat"),
             rt.background(counts.run(), name="campaigns"),

@@ -1,7 +1,7 @@
 """What a message is judged by: one immutable record, and the shape of what is found in it."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mailweir_core.decision import Action
 from mailweir_core.outcome import Outcome
@@ -10,6 +10,9 @@ from mailweir_mail import Message, Part
 from mailweir_policy import ScoringPolicy
 from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.ruleset import RuleSet
+
+if TYPE_CHECKING:  # it stands on the facts
+    from mailweir_scoring.policy.authentication import Authentication
 
 _DEFAULT_POLICY: Final = ScoringPolicy()
 _EMPTY_KIT: Final = Kit(RuleSet({}, ""))
@@ -41,7 +44,7 @@ class Facts:
     identity: Identity = Identity()
     policy: ScoringPolicy = _DEFAULT_POLICY
     kit: Kit = _EMPTY_KIT
-    auth: Any = None
+    auth: "Authentication | None" = None
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What checks compute once for each other; copies of the facts share it."""
 

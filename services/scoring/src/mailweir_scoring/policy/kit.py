@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
+from mailweir_model import Model
+from mailweir_model.fingerprint import FuzzyBook
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
+
+if TYPE_CHECKING:  # it stands on the facts, and they on this
+    from mailweir_scoring.policy.spamassassin import SpamAssassin
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +17,9 @@ class Kit:
     """Rules, model, SpamAssassin's rules, known campaigns; None: there is none, its stage finds nothing."""
 
     rules: RuleSet
-    model: Any = None
-    spamassassin: Any = None
-    fuzzy: Any = None
+    model: Model | None = None
+    spamassassin: "SpamAssassin | None" = None
+    fuzzy: FuzzyBook | None = None
 
 
 def with_rules(rules: RuleSet, more: Iterable[Rule]) -> RuleSet:

@@ -27,13 +27,13 @@ def campaign(facts: Facts) -> Asking[Found]:
     Our own users' mail is left out: what they send to many is theirs to send, and must not count against
     copies that come back from outside.
     """
-    policy, book = facts.policy.campaign, facts.kit.fuzzy
+    policy = facts.policy.campaign
+    book = facts.kit.fuzzy if policy.fuzzy.enabled else None
     counted = policy.bulk.enabled and from_outside(facts)
-    looked_up = policy.fuzzy.enabled and isinstance(book, FuzzyBook) and len(book) > 0
-    if is_submitted(facts) or not (counted or looked_up):
+    if is_submitted(facts) or not (counted or book):
         return Found()
     prints = fingerprints(facts.message, facts.texts)
-    hits = list(_known(book, prints, policy.fuzzy.least_labels)) if looked_up else []
+    hits = list(_known(book, prints, policy.fuzzy.least_labels)) if book else []
     families = families_of(prints, policy.bulk.mode) if counted else ()
     if families:
         question = CampaignQuestion(families, facts.now, policy.bulk.window_seconds)

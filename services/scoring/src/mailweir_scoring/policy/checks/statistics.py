@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from mailweir_model import Model, Opinion
+from mailweir_model import Opinion
 from mailweir_policy.statistics import StatisticsPolicy
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
@@ -26,7 +26,7 @@ _SURE: Final = 1e-9
 def statistics(facts: Facts) -> Iterator[Hit]:
     """Ask the model, and show the words that counted."""
     model, policy = facts.kit.model, facts.policy.statistics
-    if not isinstance(model, Model) or not policy.enabled:
+    if model is None or not policy.enabled:
         return
     opinion = model.opinion(facts.message)
     points = points_of(opinion, policy)
