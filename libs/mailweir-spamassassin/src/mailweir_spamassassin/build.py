@@ -218,7 +218,10 @@ class _Build:
             skip = int(each.where.target is Target.BODY and "nosubject" in flags)
             pattern = Pattern(numbers[each.rule.name], each.plan, times(flags), skip)
             found.setdefault(each.where.target, []).append(pattern)
-        return {target: PatternSet(patterns, self._databases) for target, patterns in found.items()}
+        return {
+            target: PatternSet(patterns, self._databases, joined=target is not Target.FULL)
+            for target, patterns in found.items()
+        }
 
     def _eval_rule(self, name: str, numbers: Mapping[str, int]) -> EvalRule:
         rule = self._files.rules[name]

@@ -24,10 +24,12 @@ def _node(pattern: str, flags: str = "") -> Node:
     return parse_regex(PerlRegex(pattern, flags))
 
 
-def _scan(regexes: list[PerlRegex], texts: tuple[bytes, ...], most: int = 1) -> dict[int, int]:
+def _scan(
+    regexes: list[PerlRegex], texts: tuple[bytes, ...], most: int = 1, *, joined: bool = False
+) -> dict[int, int]:
     databases = Databases()
     patterns = [Pattern(i, plan_for(r), most) for i, r in enumerate(regexes)]
-    made = PatternSet(patterns, databases)
+    made = PatternSet(patterns, databases, joined=joined)
     session = Session(scratches_of(databases, threading.local()), time.perf_counter)
     made.scan(texts, session)
     return session.found
@@ -129,15 +131,75 @@ _PIECES = st.recursive(
     st.lists(_PIECES, min_size=3, max_size=5),
     st.sampled_from(["", "i", "s", "m", "ms"]),
     st.lists(st.text(alphabet="abcA1 \n", max_size=12).map(str.encode), min_size=1, max_size=4),
+    st.booleans(),
 )
 def test_the_scanner_misses_nothing_and_the_exact_engine_decides(
-    patterns: list[str], flags: str, texts: list[bytes]
+    patterns: list[str], flags: str, texts: list[bytes], joined: bool
 ) -> None:
     regexes = [PerlRegex(p, flags) for p in patterns]
     expected = {
         i for i, r in enumerate(regexes) if any(Matcher(r).search(t) is not None for t in texts)
     }
-    assert set(_scan(regexes, tuple(texts))) == expected
+    assert set(_scan(regexes, tuple(texts), joined=joined)) == expected
+
+
+_OTHER = ("never", "nowhere", "neither")  # enough patterns for the scanner to be asked
+
+
+@pytest.mark.parametrize(
+    ("pattern", "flags", "texts", "counts"),
+    [
+        ("^b", "", (b"ab", b"a\nb"), 0),
+        ("^b", "", (b"ab", b"b"), 1),
+        ("^b", "m", (b"ab", b"a\nb"), 1),
+        ("a$", "", (b"ab", b"xa\n", b"b"), 1),
+        ("a$", "", (b"a\n\n", b"ab"), 0),
+        (r"a\z", "", (b"a\n", b"ab"), 0),
+        ("^a$", "", (b"xa", b"ax", b"a", b""), 1),
+        ("a$", "m", (b"xa\nb",), 1),
+        (r"(?:^|\s)b\b", "", (b"xb", b"a b"), 1),
+        ("a[^x]b", "", (b"xa", b"b"), 0),
+        (r"a\W?b", "s", (b"a", b"b"), 0),
+        (r"\xffb", "", (b"a\xffb",), 1),
+        (r"a[\x80-\xff]b", "", (b"a\xffb",), 1),
+        (r"a[\x80-\xfe]b", "", (b"a\xffb",), 0),
+        (r"a.b", "", (b"a\xffb", b"\xff"), 1),
+        (r"^\B\xfe", "", (b"", b"\xfe"), 1),
+        (r"^\bb", "", (b"", b"b"), 1),
+        (r"^(?:^a|b)", "", (b"xa", b"b"), 1),
+        (r"a(?:$|x)$", "", (b"ax", b"xa"), 1),
+        ("[ab]c", "", (b"xac", b"bc bc", b"b"), 3),
+    ],
+)
+def test_texts_put_together_do_not_run_into_each_other(
+    pattern: str, flags: str, texts: tuple[bytes, ...], counts: int
+) -> None:
+    regexes = [PerlRegex(pattern, flags), *map(PerlRegex, _OTHER)]
+    exact = sum(Matcher(regexes[0]).count(text, 9) for text in texts)
+    assert exact == counts
+    for joined in (False, True):
+        assert _scan(regexes, texts, joined=joined).get(0, 0) == min(1, counts)
+        assert _scan(regexes, texts, most=9, joined=joined).get(0, 0) == counts
+
+
+def test_which_patterns_have_a_joined_form() -> None:
+    able = ["^a", "a$", "(?:^|x)a", r"[\x80-\xff]a", "a.*b"]
+    unable = ["^(?:^a|b)", r"\xffa", r"[\x80-\xfe]a", "a(?=b)", "a*"]
+    assert [plan_for(PerlRegex(p)).joined is not None for p in able] == [True] * len(able)
+    assert [plan_for(PerlRegex(p)).joined is not None for p in unable] == [False] * len(unable)
+
+
+def test_the_first_text_in_which_a_rule_hits_is_kept() -> None:
+    databases = Databases()
+    patterns = [
+        Pattern(i, plan_for(PerlRegex(p))) for i, p in enumerate(("b$", "c", "^bb", *_OTHER))
+    ]
+    made = PatternSet(patterns, databases, joined=True)
+    session = Session(scratches_of(databases, threading.local()), time.perf_counter)
+    made.scan((b"a", b"ab\n", b"cb", b"bb"), session)
+    assert session.where == {0: b"ab\n", 1: b"cb", 2: b"bb"}
+    made.scan((), session)
+    assert set(session.found) == {0, 1, 2}
 
 
 @settings(max_examples=150)
@@ -319,10 +381,11 @@ def test_flags_for_counting() -> None:
     assert times(("multiple", "maxhits=x")) > 1000
 
 
-def test_skipped_texts() -> None:
+@pytest.mark.parametrize("joined", [False, True])
+def test_skipped_texts(joined: bool) -> None:
     databases = Databases()
     patterns = [Pattern(i, plan_for(PerlRegex("a")), skip=i) for i in range(4)]
-    made = PatternSet(patterns, databases)
+    made = PatternSet(patterns, databases, joined=joined)
     session = Session(scratches_of(databases, threading.local()), time.perf_counter)
     made.scan((b"a", b"b", b"a"), session)
     assert set(session.found) == {0, 1, 2}

@@ -7,6 +7,7 @@ from typing import Final
 from mailweir_spamassassin.perl.coarse import coarser
 from mailweir_spamassassin.perl.exact import Matcher
 from mailweir_spamassassin.perl.expression import Expression, write, write_runs, write_wider
+from mailweir_spamassassin.perl.joined import joined_form
 from mailweir_spamassassin.perl.literal import PerlRegex
 from mailweir_spamassassin.perl.nodes import Chars, Node
 from mailweir_spamassassin.perl.parse import UnreadableRegexError, parse_regex
@@ -45,6 +46,17 @@ class Plan:
     options: tuple[Option, ...]
     letters: bytes = b""
     """For a pattern that is one byte out of a set, these bytes: they are counted without an engine."""
+    exact: Node | None = None
+    """The tree of a pattern that the scanner decides."""
+
+    @property
+    def joined(self) -> Expression | None:
+        """Return an expression for texts put together (`perl.joined`), None where there is none."""
+        form = joined_form(self.exact) if self.exact is not None else None
+        if form is None:
+            return None
+        expression = write(form)
+        return expression if len(expression.text) <= MAX_EXPRESSION_CHARS else None
 
 
 def plan_for(regex: PerlRegex) -> Plan:
@@ -57,7 +69,8 @@ def plan_for(regex: PerlRegex) -> Plan:
     if is_nullable(node):
         return Plan(matcher, ())
     options = [o for o in _options(node) if len(o.expression.text) <= MAX_EXPRESSION_CHARS]
-    return Plan(matcher, tuple(options), _letters(node))
+    exact = node if options and options[0].exact else None
+    return Plan(matcher, tuple(options), _letters(node), exact)
 
 
 def _letters(node: Node) -> bytes:

@@ -140,7 +140,7 @@ def lowered(node: Node) -> Node:
 
 
 def has_literal(node: Node, literal: Sequence[int]) -> bool:
-    """Say whether these bytes, one after the other, are in every text that matches; False: it is not known."""
+    """Say whether these bytes, in a row, are in every text that matches; False: it is not known."""
     items = _flat(node) if isinstance(node, Seq) else [node]
     masks = [item.mask if isinstance(item, Chars) else 0 for item in items]
     wanted = [1 << byte for byte in literal]

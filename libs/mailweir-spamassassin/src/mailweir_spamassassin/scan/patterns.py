@@ -1,14 +1,18 @@
 """All patterns of one target (the body, one header, …) and the pass over its texts."""
 
 import threading
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import hyperscan
 
 from mailweir_spamassassin.limits import MAX_HITS
 from mailweir_spamassassin.perl.exact import Matcher
+from mailweir_spamassassin.perl.expression import Expression
+from mailweir_spamassassin.perl.joined import join
 from mailweir_spamassassin.perl.plan import Option, Plan
 from mailweir_spamassassin.scan.database import (
     MAX_EXPRESSIONS,
@@ -55,20 +59,28 @@ class _Pass:
 class PatternSet:
     """Patterns over the same texts. Safe to share between threads."""
 
-    __slots__ = ("_alone", "_direct", "_passes")
+    __slots__ = ("_alone", "_direct", "_passes", "_together")
 
-    def __init__(self, patterns: Sequence[Pattern], databases: Databases) -> None:
-        """Compile; a pattern that the scanner does not take in any form is matched by itself."""
+    def __init__(
+        self, patterns: Sequence[Pattern], databases: Databases, *, joined: bool = False
+    ) -> None:
+        """Compile; a pattern that the scanner does not take in any form is matched by itself.
+
+        `joined` is for texts of which a message has many: they are put together for the scanner.
+        """
         direct = [p for p in patterns if not p.plan.options]
         scanned = [p for p in patterns if p.plan.options]
         if len(scanned) <= FEW:
             direct, scanned = list(patterns), []
+        together = _Together(scanned if joined else (), databases)
+        self._together = tuple(together.passes)
         builder = _Builder(databases)
-        for chunk in _chunks(scanned):
+        for chunk in _chunks([p for p in scanned if p.rule not in together.rules]):
             builder.add([(p, 0) for p in chunk])
         self._passes = tuple(builder.passes)
         self._direct = (*direct, *builder.unfit)
-        self._alone = (*(p for p in patterns if not p.plan.options), *builder.unfit)
+        without = [p for p in patterns if not p.plan.options]
+        self._alone = (*without, *builder.unfit)
 
     @property
     def searched_alone(self) -> tuple[int, ...]:
@@ -77,11 +89,32 @@ class PatternSet:
 
     def scan(self, texts: Sequence[bytes], session: Session) -> None:
         """Note in `session` which rules match in which of `texts`."""
+        if not texts:
+            return
+        if self._together:
+            self._scan_together(texts, session)
         for number, text in enumerate(texts):
             for each in self._passes:
                 self._pass(each, number, text, session)
         for pattern in self._direct:
             self._search(pattern, texts, session)
+
+    def _scan_together(self, texts: Sequence[bytes], session: Session) -> None:
+        # where the separator after each text stands; a match ends before it, or with it
+        ends = list(accumulate(len(text) + 1 for text in texts))
+        whole = join(texts)
+        for each in self._together:
+            found: list[tuple[int, int]] = []
+            scratch = session.scratches[each.number]
+            each.database.scan(whole, _note_end, context=found, scratch=scratch)
+            for identity, end in found:
+                pattern = each.slots[identity].pattern
+                at = bisect_left(ends, end - 1)
+                if pattern.most == 1:
+                    session.hit(pattern.rule, 1, texts[at])
+                    continue
+                for text in texts[at:]:
+                    _count(pattern, text, session)
 
     @staticmethod
     def _pass(each: _Pass, number: int, text: bytes, session: Session) -> None:
@@ -126,6 +159,11 @@ def _note(identity: int, _start: int, _end: int, _flags: int, found: object) -> 
     return None
 
 
+def _note_end(identity: int, _start: int, end: int, _flags: int, found: object) -> bool | None:
+    found.append((identity, end))  # type: ignore[attr-defined]  # as above
+    return None
+
+
 def _chunks(patterns: Sequence[Pattern]) -> list[list[Pattern]]:
     """Return the groups that become a database each: sure patterns, and few at a time of the others."""
     sure = [p for p in patterns if p.plan.options[0].exact]
@@ -136,6 +174,32 @@ def _chunks(patterns: Sequence[Pattern]) -> list[list[Pattern]]:
         return chunks
     size = MAX_WIDE_EXPRESSIONS
     return chunks + [wide[i : i + size] for i in range(0, len(wide), size)]
+
+
+class _Together:
+    """Passes over texts put together, for patterns that the scanner decides and that look at all of them."""
+
+    def __init__(self, patterns: Sequence[Pattern], databases: Databases) -> None:
+        self._databases = databases
+        self.passes: list[_Pass] = []
+        self.rules: set[int] = set()
+        able = [p for p in patterns if not p.skip]
+        forms = [(p, form) for p in able if (form := p.plan.joined) is not None]
+        for i in range(0, len(forms), MAX_EXPRESSIONS):
+            self._add(forms[i : i + MAX_EXPRESSIONS])
+
+    def _add(self, forms: list[tuple[Pattern, Expression]]) -> None:
+        """Compile patterns; one whose joined form does not compile is looked for in each text."""
+        try:
+            number = self._databases.compile([form for _, form in forms])
+        except UnfitExpression:
+            if len(forms) > 1:
+                self._add(forms[: len(forms) // 2])
+                self._add(forms[len(forms) // 2 :])
+            return
+        self.rules.update(p.rule for p, _ in forms)
+        slots = tuple(_Slot(p, sure=True) for p, _ in forms)
+        self.passes.append(_Pass(self._databases.made[number], number, slots))
 
 
 class _Builder:
