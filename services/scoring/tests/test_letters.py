@@ -5,6 +5,7 @@ import pytest
 from mailweir_scoring.policy.checks.phrases import base58, bech32, wallet_in
 from mailweir_scoring.policy.checks.senders import close, is_random
 from mailweir_scoring.policy.letters import fold, invisible, mixed_words, scripts_of, skeleton
+from mailweir_scoring.policy.linear import Pattern
 from mailweir_scoring.policy.words import normal, read_words
 
 
@@ -83,3 +84,8 @@ def test_close_domains_differ_in_one_place() -> None:
         assert close(other, one)
     for other in ("worstexample.com", "bestexample.net", "b.com"):
         assert not close(one, other)
+
+
+@pytest.mark.parametrize(("times", "found"), [(1, True), (3, True), (4, False)])
+def test_a_pattern_is_counted_as_far_as_asked(times: int, found: bool) -> None:
+    assert Pattern("[0-9]+").found_times(b"1, 22 and 333", times) is found

@@ -11,7 +11,7 @@ from mailweir_policy import ScoringPolicy, Thresholds
 from mailweir_scoring.policy.counterfactual import counterfactual
 from mailweir_scoring.policy.facts import Hit
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
-from mailweir_scoring.policy.verdict import Verdict, clean, judge
+from mailweir_scoring.policy.verdict import Verdict, clean, could_reject, judge
 
 SCORES = {
     "A1": ("alpha", 2.0), "A2": ("alpha", 3.5), "A3": ("alpha", -1.0), "A4": ("alpha", 0.07),
@@ -145,6 +145,25 @@ def test_the_action_follows_the_score(one: list[Hit], other: list[Hit]) -> None:
         (judge(one, RULES, POLICY), judge(other, RULES, POLICY)), key=lambda v: v.score
     )
     assert order.index(low.action) <= order.index(high.action)
+
+
+@given(
+    hits, st.floats(0.5, 30.0), st.dictionaries(st.sampled_from(sorted(SCORES)), st.floats(-5, 20))
+)
+def test_only_what_could_reject_rejects(
+    found: list[Hit], reject: float, own: dict[str, float]
+) -> None:
+    thresholds = Thresholds(tag=0.2, quarantine=0.3, reject=reject)
+    policy = POLICY.model_copy(update={"thresholds": thresholds, "signal_scores": own})
+    if judge(found, RULES, policy).action is Action.REJECT:
+        assert could_reject(found, RULES, policy)
+
+
+def test_what_asks_for_more_could_reject_and_little_could_not() -> None:
+    assert could_reject([Hit("A4", least=Action.REJECT)], RULES, POLICY)
+    assert not could_reject([Hit("A4"), Hit("GOOD")], RULES, POLICY)
+    no_reject = POLICY.model_copy(update={"thresholds": Thresholds(reject=None)})
+    assert not could_reject([Hit("TEST")], RULES, no_reject)
 
 
 @given(hits)

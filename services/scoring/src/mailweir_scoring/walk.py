@@ -22,11 +22,18 @@ from mailweir_scoring.policy.judgement import (
     summary_of,
 )
 from mailweir_scoring.policy.kit import Kit
-from mailweir_scoring.policy.pipeline import PARSE, AnyStage, AskingStage, Stage, always
+from mailweir_scoring.policy.pipeline import (
+    PARSE,
+    AnyStage,
+    AskingStage,
+    Stage,
+    always,
+    unless_decided,
+)
 from mailweir_scoring.policy.reading import read_message, texts_of
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
 from mailweir_scoring.policy.spamassassin import GROUP
-from mailweir_scoring.policy.verdict import Verdict, judge
+from mailweir_scoring.policy.verdict import Verdict, could_reject, judge
 from mailweir_scoring.ports import Answerer, Workers
 from mailweir_spamassassin.rulebook import RunResult
 
@@ -180,7 +187,12 @@ class Walk:
             self.fields += found.fields
 
     def _spared(self, stage: AnyStage) -> str:
+        scoring = self.force.policy.scoring
         if stage.spared is always:
+            return ""
+        if stage.spared is unless_decided and not could_reject(
+            self.hits, self.force.rules, scoring
+        ):
             return ""
         return stage.spared(self.verdict())
 

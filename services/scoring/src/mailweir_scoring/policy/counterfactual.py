@@ -1,6 +1,6 @@
 """What a verdict hangs on: the smallest set of signals without which the action would be another."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -61,14 +61,13 @@ def _joined(plans: Sequence[_Plan], group: Sequence[_Plan], sign: float) -> list
     if len(group) == 1:  # none of its signals can go
         return [_Plan(plan.score + group[0].score, plan.names) for plan in plans]
     most = min(len(plans) + len(group) - 2, MOST)
-    return [_best(_ways(plans, group, n), sign) for n in range(most + 1)]
+    return [_best(plans, group, n, sign) for n in range(most + 1)]
 
 
-def _ways(plans: Sequence[_Plan], group: Sequence[_Plan], count: int) -> Iterable[_Plan]:
-    for own in range(max(0, count - len(plans) + 1), min(count, len(group) - 1) + 1):
-        before, here = plans[count - own], group[own]
-        yield _Plan(before.score + here.score, before.names + here.names)
-
-
-def _best(ways: Iterable[_Plan], sign: float) -> _Plan:
-    return min(ways, key=lambda plan: plan.score * sign)
+def _best(plans: Sequence[_Plan], group: Sequence[_Plan], count: int, sign: float) -> _Plan:
+    """Return the best way of so many: some of the group's, the others of those before."""
+    ways = range(max(0, count - len(plans) + 1), min(count, len(group) - 1) + 1)
+    scores = [(plans[count - own].score + group[own].score) * sign for own in ways]
+    own = ways[scores.index(min(scores))]
+    before, here = plans[count - own], group[own]
+    return _Plan(before.score + here.score, before.names + here.names)

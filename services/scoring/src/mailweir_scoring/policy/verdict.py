@@ -15,6 +15,8 @@ from mailweir_scoring.policy.ruleset import Rule, RuleSet
 
 SCORE_DIGITS: Final = 2
 """Scores are rounded to hundredths once, at the end: what is shown is what was compared."""
+_ROUNDING: Final = 10.0**-SCORE_DIGITS
+"""More than rounding can add to a score."""
 EVIDENCE_CHARACTERS: Final = 100
 _STRICTNESS: Final = {action: place for place, action in enumerate(Action)}
 """The actions are declared from the mildest to the strictest."""
@@ -68,6 +70,20 @@ def judge(
     action, forced = _forced(by_score, hits, policy.signal_scores, silenced)
     reason = _reason(action, signals, rules.rules)
     return Verdict(score, action, reason, signals, groups, forced)
+
+
+def could_reject(hits: Sequence[Hit], rules: RuleSet, policy: ScoringPolicy) -> bool:
+    """Say whether the verdict on these hits may be REJECT; a bound, for a tenth of what the verdict costs."""
+    least = policy.thresholds.reject
+    own, known, bound = policy.signal_scores, rules.rules, 0.0
+    for hit in hits:
+        if hit.least is not None:
+            return True
+        base = own.get(hit.symbol)
+        score = (known[hit.symbol].score if base is None else base) * hit.weight
+        if score > 0:
+            bound += score + _ROUNDING
+    return least is not None and bound >= least
 
 
 def _forced(
