@@ -115,10 +115,11 @@ class Collector:
         self.out: list[str] = []
         self.elements: list[str] = []
         self._most = limits.links
-        self.has_rules = bool(sheet.rules)
         self._sheet = sheet
         self._relevant = _SELECTING if sheet.rules else _STYLING
         self._styled_tags = frozenset(key for key in sheet.rules if key[0] not in ".#")
+        self.matters = SILENT | self._styled_tags | {"a"}
+        """Tags that `enter` must be told of also without attributes."""
         self._hidden: list[tuple[HiddenBy, list[str]]] = []
         self._links: list[Link | None] = []
         self._anchors: list[tuple[int, int, str, bool]] = []
@@ -126,6 +127,7 @@ class Collector:
         self._comments: list[str] = []
         self._styles: dict[str, Style] = {}
         self._laid: dict[tuple[object, ...], tuple[Style, Style, Style]] = {}
+        self._seen: dict[tuple[object, ...], tuple[tuple[str, ...], State]] = {}
         self._states: dict[tuple[int, int], tuple[State, Style, State]] = {}
         self._title: list[str] | None = None
         self._in_title = False
@@ -194,11 +196,22 @@ class Collector:
 
     def _styled(self, tag: str, attributes: Attributes, state: State) -> State:
         """Return the state inside an element; like elements in like places share one."""
-        style = self._style(tag, attributes)
+        get = attributes.get
+        key = (
+            state, tag, get("style"), get("bgcolor"), get("background"), get("color"), get("text"),
+            "hidden" in attributes, *((get("class"), get("id")) if self._sheet.rules else ()),
+        )  # fmt: skip
+        known = self._seen.get(key)
+        if known is None:
+            style = self._style(tag, attributes)
+            known = self._seen[key] = (style.urls, self._inside(state, style))
+        for url in known[0]:
+            self._link(url, LinkPlace.STYLE, state)
+        return known[1]
+
+    def _inside(self, state: State, style: Style) -> State:
         if style is NOTHING:
             return state
-        for url in style.urls:
-            self._link(url, LinkPlace.STYLE, state)
         key = (id(state), id(style))
         found = self._states.get(key)
         if found is None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from mailweir_mail.limits import ParseLimits
 
-from .collect import MARKS, SILENT, Collector, State
+from .collect import MARKS, Collector, State
 from .style import MAX_SHEET, parse_sheet
 
 _TOKEN: Final = re.compile(
@@ -147,7 +147,7 @@ class _Reader:
         self.collector.elements.append(tag)
         self._mark(tag)
         inside = self._state
-        if attributes or tag in SILENT or tag == "a" or self.collector.has_rules:
+        if attributes or tag in self.collector.matters:
             inside = self.collector.enter(tag, attributes, self._state)
         if tag not in _VOID and len(self._open) < _MAX_DEPTH:
             self._open.append((tag, self._state))

@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 from mailweir_mail.defects import DefectKind
 from mailweir_mail.limits import ParseLimits
 
-from .collect import MARKS, SILENT, Collector, State
+from .collect import MARKS, Collector, State
 from .model import HtmlView
 from .style import EMPTY_SHEET, MAX_SHEET, parse_sheet
 from .tokens import feed, is_crowded
@@ -78,20 +78,26 @@ def _walk(tree: LexborHTMLParser, limits: ParseLimits) -> HtmlView:
     sheets = "\n".join(node.text() for node in tree.css("style"))
     sheet = parse_sheet(sheets[:MAX_SHEET]) if sheets else EMPTY_SHEET
     collector = Collector(limits, sheet)
-    out, state = collector.out, State()
+    state, matters, enter = State(), collector.matters, collector.enter
+    add, met, mark_of = collector.out.append, collector.elements.append, MARKS.get
     parents: list[_Level] = []
     node: LexborNode | None = tree.root
     while node is not None:
         tag = node.tag or ""
         if tag == "-text":
             if state.shown:
-                out.append(node.text_content or "")
+                add(node.text_content or "")
             else:
                 collector.text(node.text_content or "", state)
         elif tag == "-comment":
             collector.comment(node.comment_content or "")
         else:
-            inside = _enter(node, tag, state, collector)
+            met(tag)
+            mark = mark_of(tag)
+            if mark is not None:
+                add(mark)
+            attributes = node.attributes
+            inside = enter(tag, attributes, state) if attributes or tag in matters else state
             child = node.child
             if child is not None:
                 parents.append((node, tag, state))
@@ -100,21 +106,11 @@ def _walk(tree: LexborHTMLParser, limits: ParseLimits) -> HtmlView:
             if tag == "a":
                 collector.leave_anchor()
         following = node.next
-        node, state = (
-            (following, state) if following is not None else _climb(parents, state, collector)
-        )
+        if following is not None:
+            node = following
+        else:
+            node, state = _climb(parents, state, collector)
     return collector.view(tree=True)
-
-
-def _enter(node: LexborNode, tag: str, state: State, collector: Collector) -> State:
-    collector.elements.append(tag)
-    mark = MARKS.get(tag)
-    if mark is not None:
-        collector.out.append(mark)
-    attributes = node.attributes
-    if attributes or tag in SILENT or tag == "a" or collector.has_rules:
-        return collector.enter(tag, attributes, state)
-    return state
 
 
 def _climb(
