@@ -51,6 +51,11 @@ def _domains(name: str) -> frozenset[str]:
     return frozenset(load("hosts")[name])
 
 
+@cache
+def _cheap() -> frozenset[str]:
+    return frozenset(load("hosts")["tlds"]["cheap"])
+
+
 @check(*LISTS)
 def kinds(facts: Facts) -> Iterator[Hit]:
     """Hosts on the lists; those of the sender itself are not asked, and of list mail its footer is not."""
@@ -74,7 +79,7 @@ def kinds(facts: Facts) -> Iterator[Hit]:
 def names(facts: Facts) -> Iterator[Hit]:
     """Host names that are cheap, drawn by lot, long, or in letters that look like others."""
     view = view_of(facts)
-    cheap, seen = frozenset(load("hosts")["tlds"]["cheap"]), set[str]()
+    cheap, seen = _cheap(), set[str]()
     for host in view.hosts[:50]:
         for symbol in _odd_names(host, view, cheap):
             if symbol not in seen:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from mailweir_scoring.data import load
@@ -82,12 +83,17 @@ def address(facts: Facts) -> Iterator[Hit]:
     owner = owner_of(domain)
     if is_random(owner.partition(".")[0]):
         yield Hit("FROM_DOMAIN_RANDOM", domain)
-    if within(domain, frozenset(load("hosts")["senders"]["hosted"])):
+    if within(domain, _hosted()):
         yield Hit("FROM_HOSTED", domain)
     if owner.rpartition(".")[2] in load("hosts")["tlds"]["cheap"]:
         yield Hit("FROM_TLD_CHEAP", domain)
     if domain.count(".") - owner.count(".") >= 2:
         yield Hit("FROM_DEEP", domain)
+
+
+@cache
+def _hosted() -> frozenset[str]:
+    return frozenset(load("hosts")["senders"]["hosted"])
 
 
 def is_random(label: str) -> bool:

@@ -8,9 +8,12 @@ from mailweir_core.net import parse_ip
 from mailweir_mail import parse_received
 from mailweir_scoring.policy.checks.common import from_outside
 from mailweir_scoring.policy.facts import Facts, Hit
+from mailweir_scoring.policy.linear import Pattern
 from mailweir_scoring.policy.pipeline import check
 
 _NUMBERED: Final = re.compile(r"\b(?:from|helo|ehlo)[= ]+[0-9a-f]*[.:]?\d", re.IGNORECASE)
+# Linear and quick: whether it is worth looking closely.
+_MAYBE_NUMBERED: Final = Pattern(r"(?i)(?:from|helo|ehlo)[= ]+[0-9a-f]*[.:]?[^ -/:-~]")
 _HELO_LEADS: Final = ("from ", "helo=", "ehlo=", "helo ", "ehlo ")
 
 
@@ -43,7 +46,8 @@ def helo(facts: Facts) -> Iterator[Hit]:
         return
     for field in facts.message.headers.all("received")[:2]:
         text = field.text
-        if not _NUMBERED.search(text):  # parsing is dear
+        coded = text.encode("utf-8", "replace")
+        if not (_MAYBE_NUMBERED.found_in(coded) and _NUMBERED.search(text)):  # parsing is dear
             continue
         hop = parse_received(text)
         bare = hop.ip is not None and parse_ip(hop.helo) is not None
