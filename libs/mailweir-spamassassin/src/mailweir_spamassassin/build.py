@@ -42,7 +42,8 @@ from mailweir_spamassassin.perl.literal import (
     read_literal,
 )
 from mailweir_spamassassin.perl.parse import UnreadableRegexError, parse_regex
-from mailweir_spamassassin.perl.plan import Plan, plan_for
+from mailweir_spamassassin.perl.plan import Plan
+from mailweir_spamassassin.perl.plans import Plans
 from mailweir_spamassassin.perl.shape import has_literal
 from mailweir_spamassassin.perl.tags import TagFiller
 from mailweir_spamassassin.problems import ProblemKind, ProblemLog
@@ -89,11 +90,19 @@ class Built:
     idle: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """What patterns are made with: plans of them, and the scanner's databases; both may know earlier ones."""
+
+    plans: Plans
+    databases: Databases
+
+
 def build(
-    files: RuleFileSet, evals: Evals, databases: Databases, problems: ProblemLog, *, net: bool
+    files: RuleFileSet, evals: Evals, makers: Makers, problems: ProblemLog, *, net: bool
 ) -> Built:
     """Return what runs of `files`; `net`: also rules flagged `net` whose eval test asks no network here."""
-    return _Build(files, evals, databases, problems, net).finish()
+    return _Build(files, evals, makers, problems, net).finish()
 
 
 class _Build:
@@ -101,13 +110,14 @@ class _Build:
         self,
         files: RuleFileSet,
         evals: Evals,
-        databases: Databases,
+        makers: Makers,
         problems: ProblemLog,
         net: bool,
     ) -> None:
         self._files = files
         self._evals = evals
-        self._databases = databases
+        self._plans = makers.plans
+        self._databases = makers.databases
         self._problems = problems
         self._net = net
         self._filler = TagFiller(files.replace)
@@ -176,7 +186,8 @@ class _Build:
             regex = read_literal(test.literal)
             if rule.name in self._files.replace.rules:
                 regex = self._filler.fill(regex)
-            plan = plan_for(without_templates(regex) if wanted_names(regex) else regex)
+            plain = without_templates(regex) if wanted_names(regex) else regex
+            plan = self._plans.plan_for(plain)
         except InvalidRegexError as error:
             self._leave_out(rule, ProblemKind.REGEX_INVALID, str(error))
         except UnsupportedRegexError as error:

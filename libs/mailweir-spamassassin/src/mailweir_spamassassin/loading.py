@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailweir_spamassassin.build import Evals, build
+from mailweir_spamassassin.build import Evals, Makers, build
 from mailweir_spamassassin.conf.model import RuleFileSet
 from mailweir_spamassassin.conf.reader import read
 from mailweir_spamassassin.conf.source import DirectorySource, Source
+from mailweir_spamassassin.perl.plans import Plans
 from mailweir_spamassassin.problems import Place, Problem, ProblemKind, ProblemLog, Severity
 from mailweir_spamassassin.rulebook import RuleBook, make_book
 from mailweir_spamassassin.scan.database import Cache, Databases
@@ -66,7 +67,9 @@ def load(
     if not files.rules:
         problems.add(Place("(directory)"), ProblemKind.UNREADABLE, "no rule in it")
     databases = Databases(Cache(cache))
-    built = build(files, evals, databases, problems, net=net)
+    plans = Plans(cache)
+    built = build(files, evals, Makers(plans, databases), problems, net=net)
+    plans.store()
     found = problems.all()
     refused = not files.rules or (strict and any(p.severity is Severity.ERROR for p in found))
     book = None if refused else make_book(files, built, databases)

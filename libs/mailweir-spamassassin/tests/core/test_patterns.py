@@ -167,7 +167,7 @@ _OTHER = ("never", "nowhere", "neither")  # enough patterns for the scanner to b
         (r"^\B\xfe", "", (b"", b"\xfe"), 1),
         (r"^\bb", "", (b"", b"b"), 1),
         (r"^(?:^a|b)", "", (b"xa", b"b"), 1),
-        (r"a(?:$|x)$", "", (b"ax", b"xa"), 1),
+        (r"a(?:$|x)$", "", (b"ax", b"xa"), 2),
         ("[ab]c", "", (b"xac", b"bc bc", b"b"), 3),
     ],
 )

@@ -50,6 +50,19 @@ class Matcher:
         self._source = _source(flags + for_pcre2(regex.pattern))
         self._patterns: list[_Pattern | None] = [None] * len(STEP_LIMITS)
 
+    @classmethod
+    def of(cls, source: bytes) -> "Matcher":
+        """Return a matcher for the `source` of one that was checked before."""
+        matcher = cls.__new__(cls)
+        matcher._source = source
+        matcher._patterns = [None] * len(STEP_LIMITS)
+        return matcher
+
+    @property
+    def source(self) -> bytes:
+        """Return the pattern as the engine takes it, its limit left out."""
+        return self._source
+
     def search(self, text: bytes) -> Match | None:
         """Return the first match in a text. Raises StepLimit."""
         pattern = self._pattern(text)

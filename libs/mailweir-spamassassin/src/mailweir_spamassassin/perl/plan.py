@@ -46,17 +46,8 @@ class Plan:
     options: tuple[Option, ...]
     letters: bytes = b""
     """For a pattern that is one byte out of a set, these bytes: they are counted without an engine."""
-    exact: Node | None = None
-    """The tree of a pattern that the scanner decides."""
-
-    @property
-    def joined(self) -> Expression | None:
-        """Return an expression for texts put together (`perl.joined`), None where there is none."""
-        form = joined_form(self.exact) if self.exact is not None else None
-        if form is None:
-            return None
-        expression = write(form)
-        return expression if len(expression.text) <= MAX_EXPRESSION_CHARS else None
+    joined: Expression | None = None
+    """An expression for texts put together (`perl.joined`), for a pattern that the scanner decides."""
 
 
 def plan_for(regex: PerlRegex) -> Plan:
@@ -69,8 +60,15 @@ def plan_for(regex: PerlRegex) -> Plan:
     if is_nullable(node):
         return Plan(matcher, ())
     options = [o for o in _options(node) if len(o.expression.text) <= MAX_EXPRESSION_CHARS]
-    exact = node if options and options[0].exact else None
-    return Plan(matcher, tuple(options), _letters(node), exact)
+    joined = _joined(node) if options and options[0].exact else None
+    return Plan(matcher, tuple(options), _letters(node), joined)
+
+
+def _joined(node: Node) -> Expression | None:
+    form = joined_form(node)
+    expression = write(form) if form is not None else None
+    fits = expression is not None and len(expression.text) <= MAX_EXPRESSION_CHARS
+    return expression if fits else None
 
 
 def _letters(node: Node) -> bytes:
