@@ -5,7 +5,7 @@ import pytest
 from mailweir_scoring.policy.checks.phrases import base58, bech32, wallet_in
 from mailweir_scoring.policy.checks.senders import close, is_random
 from mailweir_scoring.policy.letters import fold, invisible, mixed_words, scripts_of, skeleton
-from mailweir_scoring.policy.words import normal, read_words
+from mailweir_scoring.policy.words import normal, read_words, schemes_in
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,9 @@ def test_close_domains_differ_in_one_place() -> None:
         assert close(other, one)
     for other in ("worstexample.com", "bestexample.net", "b.com"):
         assert not close(one, other)
+
+
+def test_phrases_of_schemes_are_sought_apart() -> None:
+    text = "Are you available? It is an inheritance."
+    assert read_words("", text).count("task") == 0
+    assert schemes_in(normal(text)).found == {"task": ("are you available",)}

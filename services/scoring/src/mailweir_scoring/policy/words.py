@@ -45,16 +45,15 @@ SCHEMES: Final = frozenset(
 
 def read_words(subject: str, text: str) -> Words:
     """Return the phrases in a subject and a text, but for those of schemes."""
-    return _read(subject, text, schemes=False)
+    return _read(normal(f"{subject} {text}"), schemes=False)
 
 
-def read_schemes(subject: str, text: str) -> Words:
-    """Return the phrases of schemes in a subject and a text."""
-    return _read(subject, text, schemes=True)
+def schemes_in(folded: bytes) -> Words:
+    """Return the phrases of schemes in a text that is folded already, as `Words.text` is."""
+    return _read(folded, schemes=True)
 
 
-def _read(subject: str, text: str, *, schemes: bool) -> Words:
-    folded = normal(f"{subject} {text}")
+def _read(folded: bytes, *, schemes: bool) -> Words:
     phrases, scan = _scan(schemes)
     found: dict[str, list[str]] = {}
     for index in scan.found_in(folded):

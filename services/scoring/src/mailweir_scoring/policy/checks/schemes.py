@@ -12,7 +12,7 @@ from mailweir_scoring.policy.checks.threads import thread
 from mailweir_scoring.policy.checks.view import View, view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
-from mailweir_scoring.policy.words import Words, read_schemes
+from mailweir_scoring.policy.words import Words, schemes_in
 
 PAIRS: Final = {
     "ERRAND_SECRET": ("task", "only", 2),
@@ -69,8 +69,14 @@ def schemes(facts: Facts) -> Iterator[Hit]:
     if words.found and not view.bulk and not _converses(facts):
         hits = [*_by_phrases(words, len(view.shown) <= SHORT_LETTER), *_called(view, words)]
     yield from hits
-    if hits or (view.words.count("fund") and not view.bulk):
+    if hits or (not view.bulk and _about_money(view)):
         yield from _mailbox(view)
+
+
+def _about_money(view: View) -> bool:
+    """Say whether a letter is about a large sum, or a short one about loans."""
+    words = view.words
+    return words.count("fund") > 0 or (words.count("loan") >= 3 and len(view.shown) <= SHORT_LETTER)
 
 
 def words_of(facts: Facts) -> Words:
@@ -79,7 +85,7 @@ def words_of(facts: Facts) -> Words:
     if not isinstance(known, Words):
         view = view_of(facts)
         sought = not view.bulk and len(view.shown) <= LONGEST_LETTER
-        known = read_schemes(view.message.subject, view.shown) if sought else Words()
+        known = schemes_in(view.words.text) if sought else Words()
         facts.memo[_KEY] = known
     return known
 
