@@ -8,6 +8,7 @@ from typing import Final
 
 from mailweir_mail import LinkPlace
 from mailweir_scoring.policy.checks.common import FREE_PROVIDERS, has, is_list, owner_of
+from mailweir_scoring.policy.checks.senders import signers
 from mailweir_scoring.policy.checks.view import view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
@@ -15,6 +16,9 @@ from mailweir_scoring.policy.pipeline import check
 SHORT_WORDS: Final = 60
 RANDOM_PATH: Final = 18
 _PATH: Final = re.compile(r"[A-Za-z0-9]{8,200}")
+_WEB_USER: Final = re.compile(
+    r"<?(?:www|www-data|apache|nginx|httpd|wwwrun|nobody|web\d{1,6})@", re.IGNORECASE
+)
 SAME_LINKS: Final = 4
 IMAGE_LETTERS: Final = 200
 LOGO_WIDTH: Final = 200
@@ -74,8 +78,9 @@ def paths(facts: Facts) -> Iterator[Hit]:
     view = view_of(facts)
     if view.bulk or not view.targets:
         return
+    trusted = {*_homes(facts)}
     for link, target in view.targets[:50]:
-        if owner_of(target.host) in view.carriers:
+        if owner_of(target.host) in view.carriers | trusted:
             continue
         last = max(_PATH.findall(target.rest), key=len, default="")
         if (
@@ -88,17 +93,22 @@ def paths(facts: Facts) -> Iterator[Hit]:
         not view.html
         and len(view.targets) <= 2
         and words_in(view.shown) < SHORT_WORDS
-        and not set(view.places) <= {view.sender_owner, *_homes(facts)}
+        and not set(view.places) <= trusted
         and not has(facts.message.headers, "in-reply-to")
     ):
         yield Hit("LINK_PLAIN_ONLY", view.targets[0][1].host)
 
 
 def _homes(facts: Facts) -> Iterator[str]:
+    """Yield the recipients' domains, and the sender's if it signed or a web server's own user sent it."""
+    own = view_of(facts).sender_owner
+    returned = facts.message.headers.get("return-path") or ""
+    if own in map(owner_of, signers(facts)) or _WEB_USER.match(returned.strip()):
+        yield own
     known = [a.domain for a in facts.message.to.addresses[:2]]
     if facts.envelope is not None:
         known += [r.rpartition("@")[2] for r in facts.envelope.recipients[:2]]
-    return (owner_of(domain) for domain in known if domain not in FREE_PROVIDERS)
+    yield from (owner_of(domain) for domain in known if domain not in FREE_PROVIDERS)
 
 
 def _kind(char: str) -> int:
