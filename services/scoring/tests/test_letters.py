@@ -6,7 +6,7 @@ from mailweir_scoring.policy.checks.phrases import base58, bech32, wallet_in
 from mailweir_scoring.policy.checks.senders import close, is_random
 from mailweir_scoring.policy.letters import fold, invisible, mixed_words, scripts_of, skeleton
 from mailweir_scoring.policy.linear import Pattern
-from mailweir_scoring.policy.words import normal, read_words
+from mailweir_scoring.policy.words import normal, read_words, schemes_in
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,9 @@ def test_close_domains_differ_in_one_place() -> None:
 @pytest.mark.parametrize(("times", "found"), [(1, True), (3, True), (4, False)])
 def test_a_pattern_is_counted_as_far_as_asked(times: int, found: bool) -> None:
     assert Pattern("[0-9]+").found_times(b"1, 22 and 333", times) is found
+
+
+def test_phrases_of_schemes_are_sought_apart() -> None:
+    text = "Are you available? It is an inheritance."
+    assert read_words("", text).count("task") == 0
+    assert schemes_in(normal(text)).found == {"task": ("are you available",)}

@@ -34,10 +34,27 @@ class Words:
         return ", ".join(phrase for kind in kinds for phrase in self.found.get(kind, ())[:2])
 
 
+SCHEMES: Final = frozenset(
+    {
+        "task", "only", "cards", "codes", "wire", "rebank", "pay", "outreach", "leave", "charged", "callus",
+        "qr", "unlock", "passcode", "casino", "job", "mule", "receipts",
+    }
+)  # fmt: skip
+"""Kinds of phrases that are sought apart: only in short letters of strangers."""
+
+
 def read_words(subject: str, text: str) -> Words:
-    """Return the phrases in a subject and a text."""
-    folded = normal(f"{subject} {text}")
-    phrases, scan = _scan()
+    """Return the phrases in a subject and a text, but for those of schemes."""
+    return _read(normal(f"{subject} {text}"), schemes=False)
+
+
+def schemes_in(folded: bytes) -> Words:
+    """Return the phrases of schemes in a text that is folded already, as `Words.text` is."""
+    return _read(folded, schemes=True)
+
+
+def _read(folded: bytes, *, schemes: bool) -> Words:
+    phrases, scan = _scan(schemes)
     found: dict[str, list[str]] = {}
     for index in scan.found_in(folded):
         kind, phrase = phrases[index]
@@ -54,8 +71,8 @@ def normal(text: str) -> bytes:
 
 
 @cache
-def _scan() -> tuple[tuple[tuple[str, str], ...], Scan]:
-    phrases = tuple(_phrases())
+def _scan(schemes: bool) -> tuple[tuple[tuple[str, str], ...], Scan]:
+    phrases = tuple(dict.fromkeys(p for p in _phrases() if (p[0] in SCHEMES) is schemes))
     return phrases, Scan(text_of(phrase) for _, phrase in phrases)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from mailweir_core.net import parse_ip
 from mailweir_scoring.policy.checks.common import has, is_list, owner_of
+from mailweir_scoring.policy.checks.providers import provider_of, providers_of
 from mailweir_scoring.policy.checks.senders import is_random
 from mailweir_scoring.policy.checks.view import view_of
 from mailweir_scoring.policy.facts import Facts, Hit
@@ -135,5 +136,8 @@ def _is_foreign(facts: Facts, host: str) -> bool:
         "references",
         "in-reply-to",
     )
+    maker = provider_of(host)
+    if maker and maker in providers_of(facts, without="message-id"):
+        return False
     texts = (f.text.lower() for name in names for f in facts.message.headers.all(name)[:8])
     return not any(owner in text for text in texts) and has(facts.message.headers, "received")

@@ -1,10 +1,11 @@
 """Files by what is in them: archives by their directories, documents and pages by what they run."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from mailweir_mail import Part
-from mailweir_scoring.policy.checks.attachments import IMAGE_NAMES, PROGRAM_NAMES
+from mailweir_scoring.policy.checks.attachments import IMAGE_NAMES, PAGE_NAMES, PROGRAM_NAMES
 from mailweir_scoring.policy.checks.view import view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.files.archive import Listing, listing
@@ -137,3 +138,42 @@ def claims(facts: Facts) -> Iterator[Hit]:
             yield Hit("ATTACHMENT_NAME_HIDDEN", part.filename)
         if part.detected in DISK_IMAGES:
             yield Hit("DISK_IMAGE", f"{part.filename}: {part.detected}")
+
+
+_POSES: Final = re.compile(
+    r"payment|remit|advice|swift|invoice|inv[ _-]?\d|voice ?mail|voice ?(?:message|note)|\bvm[_ -]|\bfax"
+    r"|scan(?:ned)?[_ -]?\d|purchase[ _-]?order|quotation|payroll|salary|rechnung|zahlung"
+    r"|mahnung|facture|paiement|factura|pago|fattura|pagamento|fatura|boleto|factuur|betaling|faktur|platnosc"
+    r"|przelew|odeme|счет|оплат|накладн|发票|付款|請求書|請款|청구서|فاتورة|hóa đơn",
+    re.IGNORECASE,
+)
+_FRONTS: Final = frozenset(
+    {
+        "pdf",
+        "wav",
+        "mp3",
+        "m4a",
+        "doc",
+        "docx",
+        "xls",
+        "xlsx",
+        "jpg",
+        "png",
+        "tif",
+        "txt",
+        "zip",
+        "eml",
+    }
+)
+
+
+@check("PAGE_POSES")
+def poses(facts: Facts) -> Iterator[Hit]:
+    """A web page that is named as if it were a recording, a document or a payment."""
+    for part in view_of(facts).files[:MOST_FILES]:
+        *front, end = part.filename.lower().split(".")
+        if not front or end not in PAGE_NAMES or end == "svg":
+            continue
+        if (len(front) > 1 and front[-1].strip() in _FRONTS) or _POSES.search(part.filename):
+            yield Hit("PAGE_POSES", part.filename)
+            return

@@ -68,6 +68,7 @@ def kinds(facts: Facts) -> Iterator[Hit]:
             found = within(host, _domains(name))
             if (
                 found
+                and owner_of(host) not in view.carriers
                 and found != view.sender_owner
                 and not (symbol == "LINK_SHORTENER" and found in common)
             ):
@@ -89,7 +90,7 @@ def names(facts: Facts) -> Iterator[Hit]:
 
 def _odd_names(host: str, view: View, cheap: frozenset[str]) -> Iterator[str]:
     owner = owner_of(host)
-    if owner == view.sender_owner:
+    if owner == view.sender_owner or owner in view.carriers:
         return
     if owner.rpartition(".")[2] in cheap:
         yield "LINK_TLD_CHEAP"
@@ -129,7 +130,8 @@ def ways(facts: Facts) -> Iterator[Hit]:
             *_ways(target, marks),
             *(("LINK_ESCAPED",) if _is_escaped(link.href) else ()),
         ):
-            if symbol not in seen and not (symbol == "LINK_ONWARD" and view.bulk):
+            carried = view.bulk or owner_of(target.host) in view.carriers
+            if symbol not in seen and not (symbol == "LINK_ONWARD" and carried):
                 seen.add(symbol)
                 yield Hit(symbol, link.href)
 

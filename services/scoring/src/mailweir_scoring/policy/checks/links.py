@@ -28,7 +28,9 @@ def links(facts: Facts) -> Iterator[Hit]:
             if symbol not in seen:
                 seen.add(symbol)
                 yield Hit(symbol, link.href)
-        if not bulk and "LINK_TEXT_OTHER" not in seen and _other_site(link.text, target):
+        # A provider counts the clicks on the sender's own address; another's it should not stand for.
+        own = view.sender_owner if owner_of(target.host) in view.carriers else ""
+        if not bulk and "LINK_TEXT_OTHER" not in seen and _other_site(link.text, target, own):
             seen.add("LINK_TEXT_OTHER")
             yield Hit("LINK_TEXT_OTHER", f"{link.text} leads to {target.host}")
 
@@ -42,6 +44,8 @@ def _odd(target: Target) -> Iterator[str]:
         yield "LINK_PORT"
 
 
-def _other_site(text: str, target: Target) -> bool:
+def _other_site(text: str, target: Target, own: str) -> bool:
     shown = _SHOWN_URL.fullmatch(text.strip())
-    return shown is not None and owner_of(shown[1].removeprefix("www.")) != owner_of(target.host)
+    if shown is None:
+        return False
+    return owner_of(shown[1].removeprefix("www.")) not in ("", own, owner_of(target.host))

@@ -67,8 +67,21 @@ def _is_lists(facts: Facts, domain: str) -> bool:
     if domain not in FREE_PROVIDERS:
         return True
     headers = facts.message.headers
+    if _is_munged(facts):
+        return True
     names = ("list-id", "list-post", "list-help", "sender", "to")
     return any(domain in (headers.get(name) or "").lower() for name in names)
+
+
+def _is_munged(facts: Facts) -> bool:
+    """Say whether a list put its own address into From, and its author's into Reply-To, for DMARC's sake."""
+    headers = facts.message.headers
+    sender, reply = facts.message.from_.first, facts.message.reply_to.first
+    identity = (headers.get("list-id") or "").rpartition("<")[2].strip(" >").lower()
+    if not identity or sender is None or reply is None:
+        return False
+    author = (headers.get("x-mailfrom") or headers.get("x-original-from") or "").lower()
+    return identity == sender.address.lower().replace("@", ".") or reply.address.lower() in author
 
 
 @check("REPLY_TO_OTHER", "REPLY_TO_FREE_PROVIDER")

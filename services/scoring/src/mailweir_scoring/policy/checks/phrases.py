@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
 
-from mailweir_scoring.policy.checks.common import FREE_PROVIDERS, goes_on, is_list
+from mailweir_scoring.policy.checks.common import FREE_PROVIDERS, goes_on, is_list, owner_of
+from mailweir_scoring.policy.checks.senders import signers
 from mailweir_scoring.policy.checks.view import View, view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.linear import Pattern
@@ -79,10 +80,19 @@ def extortion(facts: Facts) -> Iterator[Hit]:
     view = view_of(facts)
     wallet = wallet_in(view.shown[:20_000])
     threats = view.words.count("threat")
-    if wallet and not goes_on(facts):
+    if wallet and not goes_on(facts) and (threats >= 2 or not _is_own_business(facts)):
         yield Hit("EXTORTION" if threats >= 2 else "CRYPTO_ADDRESS", wallet)
     elif threats >= 4 and not goes_on(facts):
         yield Hit("EXTORTION", view.words.evidence("threat"))
+
+
+def _is_own_business(facts: Facts) -> bool:
+    """Say whether a site that signs its mail writes of its own doings: all links lead to itself."""
+    view = view_of(facts)
+    own = view.sender_owner
+    signed = own in map(owner_of, signers(facts))
+    at_home = bool(view.owners) and {*view.places} <= {own}
+    return signed and at_home and not _free_contact(facts, view)
 
 
 def wallet_in(text: str) -> str:

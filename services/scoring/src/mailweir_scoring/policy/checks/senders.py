@@ -13,6 +13,7 @@ from mailweir_scoring.policy.checks.common import (
     owner_of,
     within,
 )
+from mailweir_scoring.policy.checks.providers import sends_for_others
 from mailweir_scoring.policy.checks.view import view_of
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import check
@@ -165,6 +166,7 @@ def habits(facts: Facts) -> Iterator[Hit]:
         and not view.bulk
         and view.sender_owner not in ("", returned)
         and view.sender_owner not in map(owner_of, signers(facts))
+        and (view.sender.domain in FREE_PROVIDERS or not sends_for_others(returned))
     ):
         yield Hit("RETURN_PATH_FOREIGN", f"{view.sender_owner}, returns to {returned}")
 

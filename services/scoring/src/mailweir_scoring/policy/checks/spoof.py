@@ -81,7 +81,8 @@ def sender(facts: Facts) -> Iterator[Hit]:
     address = view.sender.address.lower()
     # A shop may say whose card or wares it has; that it can be left again speaks for it.
     weight = 0.5 if view.bulk else 1.0
-    for brand in known.in_text(normal(skeleton(view.sender.name)))[:1]:
+    named = () if _is_own_system(view) else known.in_text(normal(skeleton(view.sender.name)))[:1]
+    for brand in named:
         yield Hit("BRAND_NAME", f"{view.sender.name} <{address}>: {brand}", weight)
     if brand := known.in_host(address):
         yield Hit("BRAND_ADDRESS", f"{address}: {brand}")
@@ -89,6 +90,14 @@ def sender(facts: Facts) -> Iterator[Hit]:
         for brand in known.in_text(normal(skeleton(facts.message.subject)))[:1]:
             if not _leads_to(view, known, brand):
                 yield Hit("BRAND_SUBJECT", f"{brand}, from {owner}", weight)
+
+
+def _is_own_system(view: View) -> bool:
+    """Say whether the recipient's own mail system, named after its maker, writes of itself alone."""
+    local, own = view.sender.local.lower(), view.sender_owner
+    homes = {owner_of(a.domain) for a in view.message.to.addresses[:2]}
+    named = local == "postmaster" or local.startswith("microsoftexchange")
+    return named and own in homes and {*view.owners} <= {own, "microsoft.com", "office.com"}
 
 
 def _leads_to(view: View, known: Brands, brand: str) -> bool:

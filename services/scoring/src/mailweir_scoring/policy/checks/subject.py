@@ -42,11 +42,16 @@ def encoded(facts: Facts) -> Iterator[Hit]:
         yield Hit("SUBJECT_ENCODED_ASCII", field.text)
 
 
+def _has_calendar(facts: Facts) -> bool:
+    """Say whether it is an invitation: calendars name whom they invite."""
+    return any(part.type == "text/calendar" for part in facts.message.parts())
+
+
 @check("SUBJECT_RECIPIENT")
 def recipient(facts: Facts) -> Iterator[Hit]:
     """The recipient's address in the subject: a form letter, filled in from a list."""
     subject = facts.message.subject.casefold()
-    if "@" not in subject:
+    if "@" not in subject or _has_calendar(facts):
         return
     known = {a.key for a in facts.message.to.addresses if a.address}
     if facts.envelope is not None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from mailweir_mail import Address, HtmlView, Link, Message, Part
 from mailweir_scoring.policy.checks.common import is_bulk, owner_of
+from mailweir_scoring.policy.checks.providers import carriers_of, resolved, unwrapped
 from mailweir_scoring.policy.checks.targets import Target, clicked, target_of
 from mailweir_scoring.policy.facts import Facts
 from mailweir_scoring.policy.words import Words, read_words
@@ -61,10 +62,25 @@ class View:
 
     @cached_property
     def targets(self) -> tuple[tuple[Link, Target], ...]:
-        """Return the links to web addresses, with where they lead."""
+        """Return the links to web addresses, with where they lead: behind gateways, and own trackers."""
+        if not self.carriers:
+            return self._written
+        return tuple(
+            (link, resolved(t) if owner_of(t.host) in self.carriers else t)
+            for link, t in self._written
+        )
+
+    @cached_property
+    def _written(self) -> tuple[tuple[Link, Target], ...]:
         known = {href: target_of(href) for href in {link.href for link in self.followed}}
         found = ((link, known[link.href]) for link in self.followed)
-        return tuple((link, target) for link, target in found if target is not None)
+        return tuple((link, unwrapped(target)) for link, target in found if target is not None)
+
+    @cached_property
+    def carriers(self) -> frozenset[str]:
+        """Return the owners of trackers over which the sender's own provider counts clicks."""
+        hosts = dict.fromkeys(target.host for _, target in self._written)
+        return carriers_of(self.facts, tuple(hosts))
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -75,6 +91,11 @@ class View:
     def owners(self) -> tuple[str, ...]:
         """Return the registered domains that links lead to, each once."""
         return tuple(dict.fromkeys(map(owner_of, self.hosts)))
+
+    @cached_property
+    def places(self) -> tuple[str, ...]:
+        """Return the owners that links lead to, without the trackers of the sender's own provider."""
+        return tuple(owner for owner in self.owners if owner not in self.carriers)
 
     @cached_property
     def files(self) -> tuple[Part, ...]:
