@@ -108,7 +108,8 @@ set, offline. One threshold holds for all sets together: that is stricter than o
 `plain learner` is one logistic regression over words, pairs and header facts, taught the same mails.
 {all} mails are judged; {asked}, drawn by a fixed seed, are put to other filters, which are taught a sample of
 the same mails. These sets differ in era, language and how they were collected far more than mail of one site.
-The weights between the aspects were chosen on left-out sets, so these figures are a little kind to them.
+The weights between the aspects and the slope of the points were chosen on left-out sets, so these figures are
+a little kind to them.
 Mailweir's own rules were written with these mails at hand, so what the rules find here is in-sample; what the
 prior finds is not.
 """
