@@ -40,7 +40,7 @@ pytestmark = [
 
 PARSER = BytesParser(policy=policy.SMTP)
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
-SPAM = next(s.content for s in load_samples() if s.name == "06-spam")
+SPAM = next(s.content for s in load_samples() if s.name == "12-executable")
 
 
 @dataclass(frozen=True)
