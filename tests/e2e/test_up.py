@@ -18,7 +18,7 @@ from mailweir_testkit.builders import mail, mail_of_size
 from mailweir_testkit.load import Fate, Letter, Plan, deliver
 from mailweir_testkit.processes import wait_until
 from mailweir_testkit.product import PROGRAM, Product, product
-from mailweir_testkit.sink import sink
+from mailweir_testkit.sink import port_for_later, sink
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("product")]
 
@@ -215,8 +215,7 @@ class TestGoingOn:
     async def test_what_was_on_its_way_goes_on_after_a_stop(self, tmp_path: Path) -> None:
         data = tmp_path / "data"
         quick = "delivery.retry.schedule_seconds=[1, 1, 1, 2]"
-        async with sink() as away:
-            host, port = away.address
+        host, port = "127.0.0.1", port_for_later()
         hop = ("--next-hop", f"smtp://{host}:{port}", "--set", quick, "--no-samples")
         with product(data, *hop) as first:
             fates = await send(first, [*letters(20), *big_letters(2)])
@@ -283,8 +282,7 @@ class TestGoingOn:
 class TestFullDisk:
     async def test_mail_is_put_off_and_what_was_taken_is_not_lost(self, tmp_path: Path) -> None:
         """The store holds 16 MB and the next hop is away; then it comes, and all that got 250 arrives."""
-        async with sink() as away:
-            host, port = away.address
+        host, port = "127.0.0.1", port_for_later()
         quick = "delivery.retry.schedule_seconds=[1, 1, 1, 2]"
         options = ("--next-hop", f"smtp://{host}:{port}", "--set", quick, "--no-samples")
         with product(tmp_path / "data", "--store-limit", "16", *options) as made:
@@ -302,8 +300,7 @@ class TestFullDisk:
 
     async def test_a_disk_that_is_really_full_is_the_same(self, small_disk: Path) -> None:
         """Mail of all sizes comes until the disk has no room; then the next hop comes back."""
-        async with sink() as away:
-            host, port = away.address
+        host, port = "127.0.0.1", port_for_later()
         quick = "delivery.retry.schedule_seconds=[1, 1, 1, 2]"
         options = ("--next-hop", f"smtp://{host}:{port}", "--set", quick, "--no-samples")
         with product(small_disk / "data", *options) as made:
