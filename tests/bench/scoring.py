@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 
@@ -106,7 +105,7 @@ def peers(mails: int, rounds: int) -> None:
         ((place / mail.path).read_bytes(), mail.label == "spam")
         for mail in shared.corpus_sample(2 * mails)
     ]
-    with TemporaryDirectory() as folder, rspamd.running(Path(folder)) as peer:
+    with rspamd.running() as peer:
         peer.teach(taught)
         best = float("inf")
         for _ in range(rounds):

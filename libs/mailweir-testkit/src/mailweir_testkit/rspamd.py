@@ -6,28 +6,30 @@ Everything that would ask the network is off; what is left are its own rules and
 import http.client
 import json
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import psutil
 
+from mailweir_testkit.shared import cache_dir
+
 PROGRAM: Final = "rspamd"
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 150.0
 TAUGHT: Final = (200, 204, 208)
 """Learnt, too few words, known already."""
 OFF: Final = (
-    "antivirus", "arc", "asn", "bimi", "clickhouse", "dcc", "dkim", "dkim_signing", "dmarc", "elastic",
-    "fuzzy_check", "greylist", "history_redis", "hfilter", "metadata_exporter", "metric_exporter", "mx_check",
-    "neural", "p0f", "ratelimit", "rbl", "replies", "reputation", "rspamd_update", "spf", "surbl",
-    "url_redirector",
+    "rbl", "surbl", "fuzzy_check", "asn", "spf", "dkim", "dmarc", "arc", "greylist", "ratelimit", "replies",
+    "history_redis", "mx_check", "url_redirector", "neural", "reputation", "emails", "spamtrap", "p0f",
+    "dkim_signing", "elastic", "phishing", "clickhouse", "known_senders", "bimi", "whitelist",
 )  # fmt: skip
+"""Modules that would ask the network, or remember what they saw."""
 
 
 class Absent(Exception):
@@ -72,58 +74,65 @@ class Rspamd:
 
 
 @contextmanager
-def running(place: Path) -> Iterator[Rspamd]:
-    """Run rspamd and redis with their data in `place`. Raises Absent."""
-    if not (shutil.which(PROGRAM) and shutil.which("redis-server")):
+def running() -> Iterator[Rspamd]:
+    """Run rspamd and redis with their data in a scratch folder. Raises Absent."""
+    if not is_installed():
         raise Absent("rspamd and redis-server are not both installed")
-    scan, control, nothing = (_free_port() for _ in range(3))
-    _configure(place, scan, control, nothing)
-    redis = subprocess.Popen(
-        ["redis-server", "--port", "0", "--unixsocket", str(place / "redis.sock"), "--save", "",
-         "--appendonly", "no", "--dir", str(place)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    places = {"LOCAL_CONFDIR": place, "DBDIR": place, "RUNDIR": place, "LOGDIR": place}
-    named = [f"--var={name}={path}" for name, path in places.items()]
-    with (place / "rspamd.out").open("wb") as out:
-        server = subprocess.Popen(
-            [PROGRAM, "-f", "--insecure", "-c", "/etc/rspamd/rspamd.conf", *named],
-            stdout=out, stderr=subprocess.STDOUT,
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(TemporaryDirectory()))
+        place.chmod(0o777)  # rspamd gives its rights away
+        scan, control, nothing = (_free_port() for _ in range(3))
+        _configure(place, scan, control, nothing)
+        redis = stack.enter_context(
+            _process(
+                "redis-server", "--port", "0", "--unixsocket", f"{place}/redis.sock",
+                "--unixsocketperm", "777", "--save", "", "--appendonly", "no", "--dir", str(place),
+            )
         )  # fmt: skip
-    try:
+        # patterns are compiled at the first start and kept for the next
+        compiled = cache_dir() / "rspamd"
+        compiled.mkdir(exist_ok=True)
+        places = {"LOCAL_CONFDIR": place, "DBDIR": compiled, "RUNDIR": place, "LOGDIR": place}
+        named = [f"--var={name}={path}" for name, path in places.items()]
+        server = stack.enter_context(_process(PROGRAM, "-f", "--insecure", *named))
         _await_ready(scan, control)
         yield Rspamd(scan, control, (server.pid, redis.pid))
+
+
+def is_installed() -> bool:
+    """Say whether rspamd and redis are on this machine."""
+    return bool(shutil.which(PROGRAM) and shutil.which("redis-server"))
+
+
+@contextmanager
+def _process(*command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
     finally:
-        for process in (server, redis):
-            process.send_signal(signal.SIGTERM)
-        for process in (server, redis):
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            process.kill()
+        process.terminate()
+        process.wait(30)
 
 
 def _configure(place: Path, scan: int, control: int, nothing: int) -> None:
-    override, local = place / "override.d", place / "local.d"
-    override.mkdir(parents=True, exist_ok=True)
-    local.mkdir(exist_ok=True)
-    (place / "maps.d").mkdir(exist_ok=True)
-    for module in OFF:
-        (override / f"{module}.conf").write_text("enabled = false;\n")
-    (override / "options.inc").write_text(
-        f'dns {{ nameserver = ["127.0.0.1:{nothing}"]; timeout = 10ms; retransmits = 1; }}\n'
-        "local_addrs = []; task_timeout = 60s;\n"
-    )
-    (override / "worker-normal.inc").write_text(f'bind_socket = "127.0.0.1:{scan}"; count = 1;\n')
-    (override / "worker-controller.inc").write_text(
-        f'bind_socket = "127.0.0.1:{control}"; count = 1; secure_ip = ["127.0.0.1"];\n'
-    )
-    (override / "worker-proxy.inc").write_text("enabled = false;\n")
-    (override / "worker-fuzzy.inc").write_text("enabled = false;\n")
-    (override / "logging.inc").write_text('level = "error";\n')
-    (local / "redis.conf").write_text(f'servers = "{place}/redis.sock";\n')
-    (local / "classifier-bayes.conf").write_text(
-        f'servers = "{place}/redis.sock"; backend = "redis";\n'
-    )
+    local = place / "local.d"
+    local.mkdir()
+    (place / "override.d").mkdir()
+    texts = {
+        "options.inc": f'dns {{ nameserver = ["127.0.0.1:{nothing}"]; timeout = 0.01s; '
+        "retransmits = 1; }\ntask_timeout = 20s;\n",
+        "worker-normal.inc": f'bind_socket = "127.0.0.1:{scan}"; count = 1;\n',
+        "worker-controller.inc": f'bind_socket = "127.0.0.1:{control}"; secure_ip = "127.0.0.1"; '
+        "count = 1;\n",
+        "worker-proxy.inc": "enabled = false;\n",
+        "worker-fuzzy.inc": "enabled = false; count = -1;\n",
+        "redis.conf": f'servers = "{place}/redis.sock";\n',
+        "classifier-bayes.conf": 'backend = "redis"; autolearn = false; min_learns = 50;\n',
+        "logging.inc": f'type = "file"; filename = "{place}/log"; level = "error";\n',
+        **{f"{name}.conf": "enabled = false;\n" for name in OFF},
+    }
+    for name, text in texts.items():
+        (local / name).write_text(text)
 
 
 def _await_ready(*ports: int) -> None:
