@@ -40,6 +40,26 @@ MANY: Final = 20
 DEFAULT_CONFIG: Final = "default"
 
 
+RuleDirectories = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--spamassassin",
+        metavar="DIR",
+        help="SpamAssassin's rule files (*.cf) too; again for a directory over it.",
+        show_default=False,
+    ),
+]
+NameServers = Annotated[
+    str,
+    typer.Option(
+        "--dns",
+        metavar="HOST:PORT",
+        help="Ask these recursive name servers; default: nothing is looked up.",
+        show_default=False,
+    ),
+]
+
+
 class RateColumn(ProgressColumn):
     """Messages a second, over the last while."""
 
@@ -69,24 +89,8 @@ def score(  # noqa: PLR0913 - the options of a command are its arguments
             "--config", metavar="FILE", help="A policy as JSON; default: the shipped one."
         ),
     ] = None,
-    spamassassin: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--spamassassin",
-            metavar="DIR",
-            help="SpamAssassin's rule files (*.cf) too; again for a directory over it.",
-            show_default=False,
-        ),
-    ] = None,
-    dns: Annotated[
-        str,
-        typer.Option(
-            "--dns",
-            metavar="HOST:PORT",
-            help="Ask these recursive name servers; default: nothing is looked up.",
-            show_default=False,
-        ),
-    ] = "",
+    spamassassin: RuleDirectories = None,
+    dns: NameServers = "",
     details: Annotated[
         bool, typer.Option("--details", help="The whole report also for many messages.")
     ] = False,
@@ -113,11 +117,22 @@ def score(  # noqa: PLR0913 - the options of a command are its arguments
     names = list(find_files(files))
     many = len(names) >= MANY
     show = _shower(as_json_lines, brief=many and not details)
-    tally, begun = Tally(), time.monotonic()
+    begun = time.monotonic()
     equipment = _equipment(spamassassin or [], dns, errors)
     results = score_all(sources(names, sys.stdin.buffer), current, jobs, equipment)
+    tally = _shown(_with_progress(results, len(names), errors, show=many), show, errors)
+    if many and not as_json_lines:
+        output = Console(highlight=False)
+        for line in lines(tally, time.monotonic() - begun):
+            put(output, line)
+    raise typer.Exit(_exit_code(tally))
+
+
+def _shown(results: Iterable[Result], show: Callable[[Scored], None], errors: Console) -> Tally:
+    """Show each result as it comes, and return what they came to."""
+    tally = Tally()
     try:
-        for result in _with_progress(results, len(names), errors, show=many):
+        for result in results:
             if isinstance(result, Scored):
                 show(result)
             _take(result, tally, errors)
@@ -127,11 +142,7 @@ def score(  # noqa: PLR0913 - the options of a command are its arguments
     except NotEquipped as error:
         _complain(errors, str(error))
         raise typer.Exit(EXIT_BAD_INPUT) from error
-    if many and not as_json_lines:
-        output = Console(highlight=False)
-        for line in lines(tally, time.monotonic() - begun):
-            put(output, line)
-    raise typer.Exit(_exit_code(tally))
+    return tally
 
 
 def _equipment(directories: list[Path], dns: str, errors: Console) -> Equipment:
