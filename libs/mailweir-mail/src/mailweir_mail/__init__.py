@@ -25,7 +25,7 @@ from .edit import (
 from .filetype import detect
 from .headers import Header, Headers
 from .limits import DEFAULT, ParseLimits
-from .links import find_links
+from .links import CLICKED, find_links
 from .markup import Hidden, HiddenBy, HtmlView, Image, Link, LinkPlace, render
 from .message import Message, parse
 from .params import Value, parse_value
@@ -33,6 +33,7 @@ from .part import Part
 from .received import Hop, parse_received
 
 __all__ = [
+    "CLICKED",
     "DEFAULT",
     "Address",
     "AddressList",

@@ -6,6 +6,11 @@ from typing import Final
 
 from .markup import Link, LinkPlace
 
+CLICKED: Final = frozenset(
+    {LinkPlace.TEXT, LinkPlace.ANCHOR, LinkPlace.AREA, LinkPlace.FORM, LinkPlace.REFRESH}
+)
+"""Links that a reader follows; images and style sheets load by themselves or not at all."""
+
 # The rare marks are sought, not each letter tried: a mail is long and its links are few.
 _SCHEMES: Final = ("https", "http", "ftp")
 _STARTS: Final = (("www.", "WWW.", "Www."), ("mailto:", "MAILTO:", "Mailto:"))

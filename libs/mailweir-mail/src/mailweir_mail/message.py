@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from . import links as links_in_text
 from ._lazy import Frozen, lazy
 from .address import AddressList, parse_addresses
 from .body import Bodies, select
@@ -199,7 +198,7 @@ class Message(Frozen):
         seen: dict[Link, None] = {}
         shown = dict.fromkeys((*self.text_parts, *self.html_parts))
         for part in shown:
-            seen.update(dict.fromkeys(_links(part, self.limits.links)))
+            seen.update(dict.fromkeys(part.links))
         return tuple(seen)
 
     @property
@@ -229,13 +228,6 @@ def _shown(part: Part) -> str:
     if part.html is not None:
         return part.html.text
     return part.text if part.is_text else ""
-
-
-def _links(part: Part, most: int) -> Iterator[Link]:
-    if part.html is not None:
-        yield from part.html.links
-    if part.is_text:
-        yield from links_in_text.find_links(_shown(part), most)
 
 
 def _ids(text: str) -> tuple[str, ...]:

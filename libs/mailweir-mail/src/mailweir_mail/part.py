@@ -8,7 +8,8 @@ from ._lazy import Frozen, lazy
 from .defects import Defect, DefectKind
 from .headers import Headers
 from .limits import ParseLimits
-from .markup import HtmlView, render
+from .links import find_links
+from .markup import HtmlView, Link, render
 from .params import Value, parse_value
 from .transfer import Octets
 
@@ -165,6 +166,14 @@ class Part(Frozen):
     def html(self) -> HtmlView | None:
         """Return what an HTML part shows, hides and links to; None for other parts."""
         return render(self.text, self.limits) if self.is_html else None
+
+    @lazy
+    def links(self) -> tuple[Link, ...]:
+        """Return the links of a text part: marked up ones, then those in the text that it shows."""
+        if not self.is_text:
+            return ()
+        marked, shown = ((), self.text) if self.html is None else (self.html.links, self.html.text)
+        return (*marked, *find_links(shown, self.limits.links))
 
     @lazy
     def detected(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mailweir_mail import Link, LinkPlace
+from mailweir_mail import CLICKED, Link, LinkPlace
 
 from .names import ending_of, is_address, owner_of, service_of
 from .shapes import bucket, shape, share_bucket
@@ -13,9 +13,6 @@ from .shapes import bucket, shape, share_bucket
 LINKS: Final = 16
 """Links of one message that are looked at one by one."""
 
-CLICKED: Final = frozenset(
-    {LinkPlace.TEXT, LinkPlace.ANCHOR, LinkPlace.AREA, LinkPlace.FORM, LinkPlace.REFRESH}
-)
 _URL: Final = re.compile(
     r"(https?|ftp)://(?:([^/?#@]*)@)?([^/?#:]*)(?::(\d+))?([^?#]*)(?:\?([^#]*))?", re.IGNORECASE
 )

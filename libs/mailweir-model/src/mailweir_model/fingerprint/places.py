@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from mailweir_mail import LinkPlace, Message, Part, find_links
+from mailweir_mail import CLICKED, Message, Part
 
 MOST_LINKS: Final = 100
 SEGMENTS: Final = 4
@@ -14,9 +14,6 @@ LEAST_SHAPES: Final = 3
 """Fewer links are in every footer and in many letters."""
 LONG_LABEL: Final = 12
 LONG_WORD: Final = 20
-_CLICKED: Final = frozenset(
-    {LinkPlace.TEXT, LinkPlace.ANCHOR, LinkPlace.AREA, LinkPlace.FORM, LinkPlace.REFRESH}
-)
 _LIST_FIELDS: Final = ("list-id", "list-post")
 _HOST: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _WORD: Final = re.compile(r"[a-z_-]+(?:\.[a-z]{2,5})?")
@@ -41,12 +38,12 @@ def links_shape(message: Message, parts: Sequence[Part]) -> str:
 def _clicked(parts: Sequence[Part]) -> Iterator[str]:
     left = MOST_LINKS
     for part in parts:
-        links = part.html.links if part.html is not None else find_links(part.text, left)
+        links = part.html.links if part.html is not None else part.links
         for link in links:
             if left <= 0:
                 return
             left -= 1
-            if link.place in _CLICKED:
+            if link.place in CLICKED:
                 yield link.href
 
 

@@ -6,13 +6,8 @@ from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
 
-from mailweir_mail import Link, LinkPlace, Part
-from mailweir_mail.links import find_links
+from mailweir_mail import CLICKED, Link, Part
 
-CLICKED: Final = frozenset(
-    {LinkPlace.TEXT, LinkPlace.ANCHOR, LinkPlace.AREA, LinkPlace.FORM, LinkPlace.REFRESH}
-)
-"""Links that a reader follows; images and style sheets load by themselves or not at all."""
 MOST: Final = 500
 """Links that are looked at."""
 LONGEST: Final = 2000
@@ -51,12 +46,5 @@ def target_of(href: str) -> Target | None:
 
 def clicked(texts: tuple[Part, ...]) -> Iterator[Link]:
     """Yield the links that a reader may follow: marked up ones, and those in running text."""
-    found = (link for part in texts for link in links_of(part) if link.place in CLICKED)
+    found = (link for part in texts for link in part.links if link.place in CLICKED)
     return iter(dict.fromkeys(islice(found, MOST)))
-
-
-def links_of(part: Part) -> Iterator[Link]:
-    """Yield the links of one text part."""
-    if part.html is not None:
-        yield from part.html.links
-    yield from find_links(part.html.text if part.html is not None else part.text, MOST)
