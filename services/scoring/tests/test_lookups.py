@@ -16,12 +16,13 @@ from mailweir_runtime.lifecycle import StartupError
 from mailweir_scoring.adapters.resolver import dns_answerers
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.workers import InlineWorkers
-from mailweir_scoring.app import load_keys, rules_of_policy
+from mailweir_scoring.app import load_keys
 from mailweir_scoring.engine import Engine
 from mailweir_scoring.metrics import declare
 from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.policy.kit import Kit
 from mailweir_scoring.policy.lists import ListQuery
+from mailweir_scoring.policy.made import rules_of_policy
 from mailweir_scoring.policy.pipeline import symbols_of
 from mailweir_scoring.policy.ruleset import read_rules
 from mailweir_scoring.policy.stages import STAGES

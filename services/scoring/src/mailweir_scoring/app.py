@@ -12,7 +12,6 @@ import grpc.aio
 from mailweir.scoring.v1 import scoring_pb2_grpc
 from mailweir_model import InvalidArtefactError, Model, shipped
 from mailweir_model.fingerprint import FuzzyBook
-from mailweir_policy import ScoringPolicy
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import BusUnavailable
 from mailweir_runtime.config import ConfigWatch, PolicySnapshot
@@ -33,10 +32,11 @@ from mailweir_scoring.metrics import Metrics, declare
 from mailweir_scoring.policy.antivirus import ScanQuestion
 from mailweir_scoring.policy.campaign.model import CampaignQuestion
 from mailweir_scoring.policy.kit import Kit, with_rules
-from mailweir_scoring.policy.lists import ListQuery, rules_of as list_rules
+from mailweir_scoring.policy.lists import ListQuery
+from mailweir_scoring.policy.made import rules_of_policy
 from mailweir_scoring.policy.pipeline import symbols_of, unknown_names
-from mailweir_scoring.policy.ruleset import InvalidRulesError, Rule, RuleSet, read_rules
-from mailweir_scoring.policy.spamassassin import SpamAssassin, rules_of as spamassassin_rules
+from mailweir_scoring.policy.ruleset import InvalidRulesError, RuleSet, read_rules
+from mailweir_scoring.policy.spamassassin import SpamAssassin
 from mailweir_scoring.policy.stages import STAGES, stages_with
 from mailweir_scoring.ports import Answerer, RuleSource, RulesUnreadable, Workers
 from mailweir_scoring.service import ScoringService
@@ -130,12 +130,6 @@ def load_keys(settings: Settings) -> dict[str, str]:
         return read_keys(settings.list_keys_dir)
     except (OSError, ValueError) as error:
         raise StartupError(f"list_keys_dir: {error}") from error
-
-
-def rules_of_policy(policy: ScoringPolicy, module: SpamAssassin | None = None) -> tuple[Rule, ...]:
-    """Return the rules that a policy makes or values: those of its DNS lists and SpamAssassin's."""
-    own = list_rules(policy.lists)
-    return own if module is None else (*own, *spamassassin_rules(module, policy.spamassassin))
 
 
 def warn_of_unknown_names(kit: Kit, current: PolicySnapshot) -> None:

@@ -141,7 +141,7 @@ class Walk:
             tuple(self.runs),
             tuple(self.failures),
             self.silenced,
-            tuple(self.lookups[:MOST_LOOKUPS]),
+            tuple(self.lookups),
             tuple(self.fields),
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version as package_version
 from itertools import islice
 from multiprocessing import get_context
@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from mailweir_core.clock import SystemClock
 from mailweir_model import shipped
-from mailweir_policy import ScoringPolicy, dumps, loads
+from mailweir_policy import dumps, loads
 from mailweir_runtime.config import PolicySnapshot
 from mailweir_runtime.dns import Resolver, open_resolver
 from mailweir_scoring.adapters.resolver import dns_answerers
@@ -31,10 +31,10 @@ from mailweir_scoring.engine import Engine
 from mailweir_scoring.metrics import Metrics, declare
 from mailweir_scoring.policy.judgement import Judgement
 from mailweir_scoring.policy.kit import Kit
-from mailweir_scoring.policy.lists import rules_of as list_rules
+from mailweir_scoring.policy.made import rules_of_policy
 from mailweir_scoring.policy.pipeline import symbols_of
-from mailweir_scoring.policy.ruleset import InvalidRulesError, Rule, RuleSet, read_rules
-from mailweir_scoring.policy.spamassassin import SpamAssassin, rules_of
+from mailweir_scoring.policy.ruleset import InvalidRulesError, RuleSet, read_rules
+from mailweir_scoring.policy.spamassassin import SpamAssassin
 from mailweir_scoring.policy.stages import STAGES, stages_with
 from mailweir_scoring.ports import RulesUnreadable
 from mailweir_scoring.walk import Task, Tools
@@ -134,15 +134,10 @@ class Scorer:
                 inline_bytes=MAX_BYTES,
                 program=package_version("mailweir-scoring"),
                 answerers=dns_answerers(resolver, SystemClock(), metrics.lists, {}),
-                policy_rules=self._rules_of,
+                policy_rules=partial(rules_of_policy, module=self._kit.spamassassin),
             ),
             self._kit,
         )
-
-    def _rules_of(self, policy: ScoringPolicy) -> tuple[Rule, ...]:
-        module = self._kit.spamassassin
-        own = list_rules(policy.lists)
-        return own if module is None else (*own, *rules_of(module, policy.spamassassin))
 
     def _one(self, runner: asyncio.Runner, engine: Engine, source: Source) -> Result:
         try:

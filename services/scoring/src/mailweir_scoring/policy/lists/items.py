@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from mailweir_core.net import Address, parse_ip
+from mailweir_mail.auth.names import ask_name
 from mailweir_mail.auth.suffix import organizational_domain
 from mailweir_policy.lists import ListCheck, ListKind, ListsPolicy
 from mailweir_scoring.policy.checks.common import from_outside
@@ -92,11 +93,11 @@ def _mailbox(check: ListCheck, address: str) -> Iterator[Item]:
 
 def linked(facts: Facts) -> Iterator[Item]:
     """Yield where links lead, each organisational domain or address once; our own domains are left out."""
-    seen = set(facts.identity.local_domains)
+    own, seen = facts.identity.local_domains, set[str]()
     for link in clicked(facts.texts):
         for host in hosts_of(link.href):
             for item in _host(host):
-                if item.name not in seen:
+                if item.name not in seen and item.name not in own:
                     seen.add(item.name)
                     yield item
 
@@ -163,12 +164,8 @@ def domain_of(text: str) -> str:
     host = text.strip().rstrip(".").lower()
     if len(host) > 1000 or parse_ip(host) is not None:
         return ""
-    if not host.isascii():
-        try:
-            host = host.encode("idna").decode("ascii")
-        except UnicodeError:
-            return ""
-    return organizational_domain(host) if _NAME.fullmatch(host) else ""
+    name = ask_name(host) or ""
+    return organizational_domain(name) if _NAME.fullmatch(name) else ""
 
 
 def _address(check: ListCheck, address: Address | None) -> Iterator[Item]:
