@@ -20,6 +20,7 @@ class Advice(StrEnum):
 
     NONE = "none"
     ALLOW = "allow"
+    HOLD = "hold"  # take it, and keep it back
     DEFER = "defer"
     REJECT = "reject"
     CLOSE = "close"  # reject and end the session

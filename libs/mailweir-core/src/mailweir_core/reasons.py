@@ -50,6 +50,15 @@ class Reason(StrEnum):
     GREYLISTED = "greylisted"
     RATE_LIMITED = "rate-limited"
     BLOCKED = "blocklisted"
+    NO_REVERSE_DNS = "no-reverse-dns"
+    HELO_LIES = "helo-lies"
+    SENDER_DOMAIN_MISSING = "sender-domain-missing"
+    SENDER_TAKES_NO_MAIL = "sender-takes-no-mail"  # null MX, RFC 7505
+    SPF_FAILED = "spf-failed"
+    # what our own users send
+    OVER_LIMIT = "over-outbound-limit"
+    OUTBOUND_SPAM = "outbound-spam"
+    ACCOUNT_BLOCKED = "account-blocked"
     # our own state
     TOO_MANY_SESSIONS = "too-many-sessions"
     MEMORY_FULL = "memory-full"

@@ -7,9 +7,13 @@ from pydantic import Field
 from mailweir_policy.base import PolicyModel
 from mailweir_policy.degradation import DegradationPolicy
 from mailweir_policy.delivery import DeliveryPolicy
+from mailweir_policy.edge import EdgePolicy
+from mailweir_policy.greylist import GreylistPolicy
 from mailweir_policy.limits import MessageLimits, SessionLimits
 from mailweir_policy.quarantine import QuarantinePolicy
+from mailweir_policy.ratelimit import RatelimitPolicy
 from mailweir_policy.relay import RelayPolicy, SubmissionPolicy
+from mailweir_policy.reputation import ReputationPolicy
 from mailweir_policy.scoring import ScoringPolicy
 from mailweir_policy.signing import SigningPolicy
 
@@ -33,6 +37,10 @@ class Policy(PolicyModel):
     message: MessageLimits = MessageLimits()
     relay: RelayPolicy = RelayPolicy()
     submission: SubmissionPolicy = SubmissionPolicy()
+    edge: EdgePolicy = EdgePolicy()
+    reputation: ReputationPolicy = ReputationPolicy()
+    greylist: GreylistPolicy = GreylistPolicy()
+    ratelimit: RatelimitPolicy = RatelimitPolicy()
     signing: SigningPolicy = SigningPolicy()
     scoring: ScoringPolicy = ScoringPolicy()
     delivery: DeliveryPolicy = DeliveryPolicy()

@@ -45,11 +45,17 @@ class ConsumerSpec:
 
 @dataclass(frozen=True, slots=True)
 class BucketSpec:
-    """A key-value bucket."""
+    """A key-value bucket.
+
+    `storage` memory is for what may be lost with the broker: no write waits for a disk then. `key_ttl` lets
+    a write say how long its value lives, which a bucket's `ttl_seconds` says for all.
+    """
 
     name: str
     history: int = 1
     ttl_seconds: float = 0.0
+    storage: Literal["file", "memory"] = "file"
+    key_ttl: bool = False
     description: str = ""
 
 
@@ -96,7 +102,15 @@ TRACKER: Final = ConsumerSpec(
     "tracker", DELIVERY, "mailweir.*.delivery.progress.v1.>", max_deliver=20, max_ack_pending=5000,
     description="quarantine notes where delivery stands",
 )  # fmt: skip
-CONSUMERS: Final = (DELIVERER, HOLDER, RECORDER, TRACKER)
+HISTORIAN: Final = ConsumerSpec(
+    "historian", JUDGED, "mailweir.*.judged.v1.>", max_deliver=20, max_ack_pending=5000,
+    description="reputation remembers what clients and senders have done",
+)  # fmt: skip
+WARDEN: Final = ConsumerSpec(
+    "warden", JUDGED, "mailweir.*.judged.v1.>", max_deliver=20, max_ack_pending=5000,
+    description="ratelimit takes in what was judged: scores of outgoing mail, corrections of limits",
+)  # fmt: skip
+CONSUMERS: Final = (DELIVERER, HOLDER, RECORDER, TRACKER, HISTORIAN, WARDEN)
 
 CONFIG: Final = BucketSpec(
     "config", description="`v.<n>`: immutable policy documents; `current`: the number in force"
@@ -115,7 +129,34 @@ FUZZY: Final = BucketSpec(
     ttl_seconds=90 * DAY,
     description="fingerprints of labelled mail: how much each was called spam and ham",
 )
-BUCKETS: Final = (CONFIG, SERVICES, ACCOUNTS, CAMPAIGNS, FUZZY)
+BANS: Final = BucketSpec(
+    "bans",
+    key_ttl=True,
+    description="who is turned away, by subject (base32); see mailweir_core.bans",
+)
+PASSES: Final = BucketSpec(
+    "passes", key_ttl=True, description="clients that have waited for the banner as mail servers do"
+)
+GREYLIST: Final = BucketSpec(
+    "greylist", key_ttl=True, description="who was asked to come back, who did, who need not"
+)
+RATES: Final = BucketSpec(
+    "rates", storage="memory", key_ttl=True, description="inbound counters; lost with the broker"
+)
+QUOTAS: Final = BucketSpec(
+    "quotas", key_ttl=True, description="outbound counters, and what waits for them"
+)
+HISTORY: Final = BucketSpec(
+    "history", key_ttl=True, description="what clients, networks and senders have done, with decay"
+)
+LISTS: Final = BucketSpec("lists", key_ttl=True, description="entries of allow and block lists")
+LIST_HITS: Final = BucketSpec(
+    "list-hits", description="how often each entry of a list was hit, by entry"
+)
+BUCKETS: Final = (
+    CONFIG, SERVICES, ACCOUNTS, CAMPAIGNS, FUZZY, BANS, PASSES, GREYLIST, RATES, QUOTAS, HISTORY, LISTS,
+    LIST_HITS,
+)  # fmt: skip
 
 BODIES: Final = "bodies"
 """The object store of big and held bodies."""

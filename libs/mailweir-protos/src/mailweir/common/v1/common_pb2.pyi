@@ -352,3 +352,53 @@ class BodyRef(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BodyRef: _TypeAlias = BodyRef  # noqa: Y015
+
+@_typing.final
+class ClientFacts(_message.Message):
+    """What is known of a client; each check of the edge adds to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_CLASS_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    ASN_FIELD_NUMBER: _builtins.int
+    SPF_FIELD_NUMBER: _builtins.int
+    SPF_DOMAIN_FIELD_NUMBER: _builtins.int
+    SUSPICION_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    client_class: _builtins.str
+    """mailweir_core.client.ClientClass: good, none or bad."""
+    host: _builtins.str
+    """Its name, if the name leads back to its address; empty otherwise."""
+    asn: _builtins.int
+    """Number of its autonomous system; 0 where it is not known."""
+    spf: _builtins.str
+    """SPF's result for the present sender; empty before MAIL."""
+    spf_domain: _builtins.str
+    """The domain that SPF authorised the client for; empty where it did not pass."""
+    suspicion: _builtins.float
+    """Sum of what the edge found against it: greylisting's measure."""
+    known: _builtins.bool
+    """Known to be a mail server whose mail is wanted: no wait and no greylisting."""
+    allowed: _builtins.bool
+    """On an allow list: exempt from bans, limits and greylisting."""
+    def __init__(
+        self,
+        *,
+        client_class: _builtins.str = ...,
+        host: _builtins.str = ...,
+        asn: _builtins.int = ...,
+        spf: _builtins.str = ...,
+        spf_domain: _builtins.str = ...,
+        suspicion: _builtins.float = ...,
+        known: _builtins.bool = ...,
+        allowed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "asn", b"asn", "client_class", b"client_class", "host", b"host", "known", b"known", "spf", b"spf", "spf_domain", b"spf_domain", "suspicion", b"suspicion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClientFacts: _TypeAlias = ClientFacts  # noqa: Y015
