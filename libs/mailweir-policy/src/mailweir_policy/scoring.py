@@ -96,6 +96,7 @@ class ScoringPolicy(PolicyModel):
             "structure": 5.5,
             "attachments": 9.0,
             "campaign": 14.0,
+            "edge": 5.5,
             "lists": 9.0,
             "statistics": 6.5,
             "identity": 5.5,

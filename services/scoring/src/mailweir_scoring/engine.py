@@ -45,7 +45,7 @@ class Engine:
             self.tools.rules_ran(result)
         judgement = conclude(
             course,
-            force.rules,
+            walk.force.rules,
             policy.scoring,
             self._versions(current, force.kit),
             summary,

@@ -13,6 +13,7 @@ from mailweir_core.record import Envelope
 from mailweir_mail import Message
 from mailweir_policy import Policy, ScoringPolicy, StageFailure
 from mailweir_scoring.metrics import Cause, Metrics
+from mailweir_scoring.policy import edge
 from mailweir_scoring.policy.facts import Facts, Found, Hit, Identity
 from mailweir_scoring.policy.judgement import (
     Course,
@@ -112,6 +113,10 @@ class Walk:
     async def go(self) -> Summary:
         """Run every stage that is due; what came of it is in the lists."""
         policy = self.force.policy
+        if self.task.outcomes:
+            rules = edge.with_findings(self.force.rules, self.task.outcomes)
+            self.force = replace(self.force, rules=rules)
+            self.runs += edge.lost(self.task.outcomes)
         due = any(policy.scoring.stage(s.name).enabled for s in self.tools.stages)
         parse = partial(
             read_message,

@@ -32,12 +32,14 @@ from mailweir_scoring.policy.checks import (
     trace,
 )
 from mailweir_scoring.policy.composites import COMPOSITES
+from mailweir_scoring.policy.edge import STAGE as EDGE
 from mailweir_scoring.policy.pipeline import AnyStage, AskingStage, Stage, unless_decided
 from mailweir_scoring.policy.spamassassin import STAGE as SPAMASSASSIN
 
 STAGES: Final[tuple[AnyStage, ...]] = (
     Stage("gtube", (gtube.gtube,)),
     AskingStage("auth", authentication.SYMBOLS, authentication.authenticate),
+    EDGE,
     Stage(
         "headers",
         (
