@@ -1,17 +1,21 @@
 """The cost of a message over the whole path, beside aiosmtpd doing nothing and Postfix doing the same.
 
-    python tests/bench/path.py [--json] [--scale N] [--only WORD]
+    python tests/bench/path.py [--json] [--rounds N] [--scale N] [--only WORD]
 
 Messages per CPU second: user and system time of all processes of a contender together, from /proc, until the
 last message has arrived at the sink; that of sender and sink is not counted. Every contender gets the same
 bytes, one connection per message (`smtp-source` where it is installed, else our own load client), ten at a
 time, and hands them on to the same sink. Postfix and Mailweir have a message on disk before they say 250.
-Ratios are of one run on one machine; absolute figures of shared machines say little.
+
+Everybody is measured once a round, in turn and each second round in reverse; a ratio is the median of the
+rounds' ratios, each between two figures of the same round: a machine that others use too changes its speed
+within minutes, by more than what is looked for. Absolute figures of such machines say little.
 """
 
 import argparse
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -117,48 +121,76 @@ def run(contender: Contender, scale: float) -> dict[int, Measured]:
             return found
 
 
-def show(results: dict[str, dict[int, Measured]], skipped: dict[str, str]) -> None:
+Rounds = dict[str, list[dict[int, Measured]]]
+"""By contender, then by round, then by size."""
+
+
+def ratios(results: Rounds, name: str, size: int) -> list[float]:
+    """Return a contender's ratio to the first one, round by round."""
+    base = next(iter(results.values()))
+    return [
+        mine[size]["per_cpu_second"] / other[size]["per_cpu_second"]
+        for mine, other in zip(results[name], base, strict=True)
+    ]
+
+
+def middle(rounds: Sequence[dict[int, Measured]], size: int, key: str) -> float:
+    """Return the median over the rounds."""
+    return statistics.median(found[size][key] for found in rounds)
+
+
+def show(results: Rounds, skipped: dict[str, str]) -> None:
     """Print a table of messages per CPU second and of the ratios to the first contender that ran."""
     sizes = list(SIZES)
-    print(f"{'messages per CPU second':32}" + "".join(f"{f'{s // 1000} kB':>22}" for s in sizes))
-    base = next(iter(results.values()))
-    for name, by_size in results.items():
+    print(f"{'messages per CPU second':28}" + "".join(f"{f'{s // 1000} kB':>26}" for s in sizes))
+    for name, rounds in results.items():
         cells = []
         for size in sizes:
-            rate = by_size[size]["per_cpu_second"]
-            cells.append(f"{rate:>12.0f} ({rate / base[size]['per_cpu_second']:.2f} ×)")
-        print(f"{name:32}" + "".join(f"{cell:>22}" for cell in cells))
+            found = ratios(results, name, size)
+            span = f"{statistics.median(found):.2f} × {min(found):.2f}–{max(found):.2f}"
+            cells.append(f"{middle(rounds, size, 'per_cpu_second'):>8.0f} ({span})")
+        print(f"{name:28}" + "".join(f"{cell:>26}" for cell in cells))
     for name, why in skipped.items():
-        print(f"{name:32}  skipped: {why}")
-    print(f"\n× is the ratio to {next(iter(results))}. Per second of the clock, delivered:")
-    for name, by_size in results.items():
-        rates = "".join(f"{by_size[s]['delivered_per_second']:>15.0f}/s     " for s in sizes)
-        print(f"{name:32}{rates}")
+        print(f"{name:28}  skipped: {why}")
+    first = next(iter(results))
+    print(f"\n× is the median of the rounds' ratios to {first}, with the lowest and the highest.")
+    print("\nPer second of the clock, delivered:")
+    for name, rounds in results.items():
+        rates = "".join(f"{middle(rounds, s, 'delivered_per_second'):>18.0f}/s     " for s in sizes)
+        print(f"{name:28}{rates}")
     print("\nCPU milliseconds a message, by process:")
-    for name, by_size in results.items():
+    for name, rounds in results.items():
         for size in sizes:
-            parts = sorted(by_size[size]["milliseconds"].items(), key=lambda item: -item[1])
+            parts = {
+                part: statistics.median(r[size]["milliseconds"].get(part, 0.0) for r in rounds)
+                for part in rounds[0][size]["milliseconds"]
+            }
             if parts:
-                spent = ", ".join(f"{part} {ms:.2f}" for part, ms in parts)
-                print(f"{name:32}{f'{size // 1000} kB':>8}  {spent}")
+                ranked = sorted(parts.items(), key=lambda item: -item[1])
+                spent = ", ".join(f"{part} {ms:.2f}" for part, ms in ranked)
+                print(f"{name:28}{f'{size // 1000} kB':>8}  {spent}")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure everybody and print the result."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument("--rounds", type=int, default=3, help="how often everybody is measured")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of messages")
     parser.add_argument("--only", default="", help="only contenders whose name has this word in it")
     args = parser.parse_args(arguments)
-    results, skipped = {}, {}
-    for contender in contenders(tuple(stage.name for stage in STAGES)):
-        if args.only.lower() not in contender.name.lower():
-            continue
-        if contender.missing:
-            skipped[contender.name] = contender.missing
-            continue
-        print(f"… {contender.name}", file=sys.stderr)
-        results[contender.name] = run(contender, args.scale)
+    wanted = [
+        one
+        for one in contenders(tuple(stage.name for stage in STAGES))
+        if args.only.lower() in one.name.lower()
+    ]
+    skipped = {one.name: one.missing for one in wanted if one.missing}
+    present = [one for one in wanted if not one.missing]
+    results: Rounds = {one.name: [] for one in present}
+    for number in range(args.rounds):
+        for one in present if number % 2 == 0 else reversed(present):
+            print(f"… round {number + 1}: {one.name}", file=sys.stderr)
+            results[one.name].append(run(one, args.scale))
     if args.json:
         print(json.dumps({"results": results, "skipped": skipped}, indent=2))
     elif results:
