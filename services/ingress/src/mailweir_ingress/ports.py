@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from mailweir_core.address import EnvelopeAddress
+from mailweir_core.bans import Ban, OffenceKind
+from mailweir_core.client import ClientFacts
 from mailweir_core.decision import Action, Decision
 from mailweir_core.outcome import Outcome
 from mailweir_core.reasons import Reason
-from mailweir_core.record import Envelope
+from mailweir_core.record import Envelope, Session
 from mailweir_ingress.policy.facts import ContentVerdict
 from mailweir_ingress.policy.rules import Rules
 from mailweir_mail.auth.dkim import SigningKey
@@ -130,4 +132,130 @@ class Keeper(Protocol):
 
     def note(self, record: Record) -> None:
         """Store a record when there is time; one that cannot be stored is counted and dropped."""
+        ...
+
+
+STRANGER: Final = ClientFacts()
+"""A client of whom nothing is known."""
+
+
+class Stage(StrEnum):
+    """How far a session has come when the edge is asked about it."""
+
+    CONNECT = "connect"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class ReputationQuestion:
+    """Who is this? `sender` is empty before MAIL and for the null sender, `recipients` before RCPT."""
+
+    stage: Stage
+    session: Session
+    client: ClientFacts = STRANGER
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReputationAnswer:
+    """What is known of the client now, what speaks for or against it, and at RCPT that for each recipient.
+
+    The answer on a client holds for `valid_seconds`.
+    """
+
+    outcome: Outcome
+    client: ClientFacts
+    recipients: tuple[Outcome, ...] = ()
+    valid_seconds: float = 0.0
+
+
+class Reputation(Protocol):
+    """Knows clients and senders."""
+
+    async def check(self, question: ReputationQuestion, timeout: float) -> ReputationAnswer:
+        """Return the answer within `timeout` seconds, TEMPERROR where there is none. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GreylistQuestion:
+    """May these recipients be sent to now? `score` is the content's, once there is content."""
+
+    session: Session
+    client: ClientFacts
+    sender: str
+    recipients: tuple[str, ...]
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GreylistAnswer:
+    """One outcome for each recipient; `wait_seconds` until the last of them may be sent to."""
+
+    recipients: tuple[Outcome, ...]
+    wait_seconds: float = 0.0
+
+
+class Greylist(Protocol):
+    """Knows who has to come back later."""
+
+    async def check(self, question: GreylistQuestion, timeout: float) -> GreylistAnswer:
+        """Return the answer within `timeout` seconds, TEMPERROR where there is none. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RatelimitQuestion:
+    """Is this too much? `ref`, `bytes` and `score` are those of a message, at Stage.MESSAGE."""
+
+    stage: Stage
+    session: Session
+    client: ClientFacts = STRANGER
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    ref: str = ""
+    bytes: int = 0
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RatelimitAnswer:
+    """What holds for the client or message, and at RCPT for each recipient."""
+
+    outcome: Outcome
+    recipients: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """Something that a client did. `measure` is a score or bytes, for kinds that have a measure."""
+
+    kind: OffenceKind
+    client_ip: str
+    proxy_ip: str = ""
+    login: str = ""
+    ref: str = ""
+    evidence: str = ""
+    count: int = 1
+    measure: float = 0.0
+
+
+class Ratelimit(Protocol):
+    """Counts, and bans who offends."""
+
+    async def check(self, question: RatelimitQuestion, timeout: float) -> RatelimitAnswer:
+        """Count, and return the answer within `timeout` seconds, TEMPERROR where there is none.
+
+        Never raises.
+        """
+        ...
+
+    async def report(self, offence: Offence, timeout: float) -> Ban | None:
+        """Report an offence; returns the ban that follows, or None where none does or nobody answers.
+
+        Never raises.
+        """
         ...

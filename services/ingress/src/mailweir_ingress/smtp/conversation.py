@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mailweir_core.address import EnvelopeAddress
+from mailweir_core.client import ClientFacts
 from mailweir_core.decision import Decision
 from mailweir_core.ids import message_ref, new_ulid
 from mailweir_core.net import Address, parse_ip
+from mailweir_core.outcome import Outcome
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
 from mailweir_ingress.metrics import Phase
@@ -71,6 +73,10 @@ class Conversation:
         self.client_port = 0
         self.proxy_ip = ""
         self.trusted = False
+        self.client_facts = ClientFacts()
+        """What the edge knows of the client since it connected; a transaction adds to a copy."""
+        self.outcomes: tuple[Outcome, ...] = ()
+        """What the checks said when the client connected."""
         self.helo = ""
         self.esmtp = False
         self.tls = ("", "")
