@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mailweir.common.v1 import common_pb2 as pb
+from mailweir_core.client import ClientClass, ClientFacts
 from mailweir_core.outcome import Advice, Lookup, Outcome, Signal, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
@@ -28,6 +29,17 @@ outcomes = st.builds(
     detail=text,
     lookups=st.lists(lookups, max_size=3).map(tuple),
     seconds=number,
+)
+clients = st.builds(
+    ClientFacts,
+    client_class=st.sampled_from(ClientClass),
+    host=text,
+    asn=st.integers(0, 2**32 - 1),
+    spf=text,
+    spf_domain=text,
+    suspicion=number,
+    known=st.booleans(),
+    allowed=st.booleans(),
 )
 sessions = st.builds(
     Session,
@@ -137,3 +149,28 @@ def test_bytes_that_were_no_utf8_stay_readable() -> None:
 def test_hostile_text_never_stops_a_verdict(value: Signal) -> None:
     message = convert.signal_to_proto(value)
     assert pb.Signal.FromString(message.SerializeToString()) == message
+
+
+@given(clients)
+def test_clients_come_back_over_the_wire(value: ClientFacts) -> None:
+    wire = convert.client_to_proto(value).SerializeToString()
+    assert convert.client_from_proto(pb.ClientFacts.FromString(wire)) == value
+
+
+def test_of_a_client_of_whom_nothing_is_said_nothing_is_known() -> None:
+    assert convert.client_from_proto(pb.ClientFacts()) == ClientFacts()
+
+
+def test_a_newer_class_of_clients_is_none() -> None:
+    assert convert.client_from_proto(pb.ClientFacts(client_class="superb")) == ClientFacts()
+
+
+@pytest.mark.parametrize("suspicion", [float("nan"), float("inf"), -float("inf")])
+def test_a_suspicion_that_is_no_number_counts_nothing(suspicion: float) -> None:
+    assert convert.client_from_proto(pb.ClientFacts(suspicion=suspicion)).suspicion == 0.0
+
+
+@given(anything)
+def test_a_hostile_name_of_a_client_can_be_sent(name: str) -> None:
+    sent = convert.client_to_proto(ClientFacts(host=name, spf=name, spf_domain=name))
+    assert pb.ClientFacts.FromString(sent.SerializeToString()) == sent

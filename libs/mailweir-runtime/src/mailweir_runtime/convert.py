@@ -1,7 +1,8 @@
 """Core values to protobuf messages and back.
 
 Reading is tolerant of a newer peer: an unknown status is TEMPERROR, an unknown reason None, an unknown advice
-NONE, an unknown listener MX (which has the fewest rights), a score that is no number 0.
+NONE, an unknown listener MX (which has the fewest rights), an unknown class of clients NONE, a score that is
+no number 0.
 """
 
 import math
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from mailweir.common.v1 import common_pb2 as pb
+from mailweir_core.client import ClientClass, ClientFacts
 from mailweir_core.outcome import Advice, Lookup, Outcome, Signal, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
@@ -194,4 +196,32 @@ def envelope_from_proto(message: pb.Envelope) -> Envelope:
         eight_bit=message.eight_bit,
         smtputf8=message.smtputf8,
         tenant=message.tenant or "default",
+    )
+
+
+def client_to_proto(client: ClientFacts) -> pb.ClientFacts:
+    """Return the message of what is known of a client."""
+    return pb.ClientFacts(
+        client_class=client.client_class,
+        host=text(client.host),
+        asn=client.asn,
+        spf=text(client.spf),
+        spf_domain=text(client.spf_domain),
+        suspicion=client.suspicion,
+        known=client.known,
+        allowed=client.allowed,
+    )
+
+
+def client_from_proto(message: pb.ClientFacts) -> ClientFacts:
+    """Return what a message says of a client."""
+    return ClientFacts(
+        client_class=_known(ClientClass, message.client_class, ClientClass.NONE),
+        host=message.host,
+        asn=message.asn,
+        spf=message.spf,
+        spf_domain=message.spf_domain,
+        suspicion=message.suspicion if math.isfinite(message.suspicion) else 0.0,
+        known=message.known,
+        allowed=message.allowed,
     )
