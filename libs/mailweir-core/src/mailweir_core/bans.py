@@ -1,18 +1,21 @@
 """Bans as they are kept: who is turned away, why, since when and until when.
 
 One service writes them and every ingress keeps a copy, so their stored form is here. `subject` is a network
-in CIDR form or `account:<login>`; the key of a ban is made of it.
+in CIDR form, `account:<login>`, or `account:<login> from <network>` for a login that is paused from one
+network alone; the key of a ban is made of it.
 """
 
 import base64
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from types import MappingProxyType
 from typing import Final
 
-from mailweir_core.net import parse_network
+from mailweir_core.net import Address, Network, parse_network
 
 ACCOUNT: Final = "account:"
 MAX_EVIDENCE: Final = 200
@@ -68,12 +71,30 @@ class Ban:
 
     @property
     def account(self) -> str:
-        """Return the login that is banned; empty for a network."""
+        """Return the login that is banned, of one that is paused with where from; empty for a network."""
         return self.subject.removeprefix(ACCOUNT) if self.subject.startswith(ACCOUNT) else ""
 
     def holds(self, now: float) -> bool:
         """Say whether it is in force."""
         return not self.until or now < self.until
+
+
+def ban_network(address: Address) -> Network:
+    """Return what is banned of a client at first: its IPv4 address, the /64 that an IPv6 subscriber has."""
+    return ip_network((address, 32 if address.version == 4 else 64), strict=False)
+
+
+def paused_login(login: str, address: Address) -> str:
+    """Return what `Ban.account` is for a login that is paused from the network of an address."""
+    return f"{login.lower()} from {ban_network(address)}"
+
+
+def networks_in_force(bans: Iterable[Ban], now: float) -> list[Network]:
+    """Return what is banned now as networks that do not overlap, IPv4 first, each in order."""
+    found = [parse_network(ban.subject) for ban in bans if not ban.account and ban.holds(now)]
+    four = collapse_addresses(net for net in found if isinstance(net, IPv4Network))
+    six = collapse_addresses(net for net in found if isinstance(net, IPv6Network))
+    return [*four, *six]
 
 
 def ban_key(subject: str) -> str:

@@ -93,22 +93,43 @@ class OffenceRules(PolicyModel):
         return found
 
 
+class LoginPause(PolicyModel):
+    """Failed logins with one name from one client pause that name from there, not from everywhere."""
+
+    enabled: bool = True
+    count: int = Field(5, ge=1, le=1_000_000)
+    """So many within `seconds`."""
+    seconds: Annotated[float, Field(gt=0, le=2_592_000)] = 600.0
+    pause_seconds: Annotated[float, Field(gt=0, le=2_592_000)] = 600.0
+    """For how long the name is not let in from there, whatever the password; nor does it count as failed."""
+
+
 class IntrusionPolicy(PolicyModel):
     """Who offends is banned for a while."""
 
     enabled: bool = True
+    """Off: nobody is banned but by hand."""
     rules: OffenceRules = OffenceRules()
+    login_pause: LoginPause = LoginPause()
     ban_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 14_400.0
     ban_longest_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 86_400.0
     """Each ban in a row lasts twice as long, up to this."""
+    strike_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 604_800.0
+    """A ban is in a row with the one before if it comes within this time after its end."""
     close: bool = True
     """End the session of the offence at once."""
     close_all: bool = True
     """End every session of the banned network."""
     widen_after: int = Field(4, ge=0, le=1000)
-    """Bans within an IPv4 /24 (IPv6 /56, then /48) after which the whole is banned; 0 never widens."""
+    """An IPv4 /24 with so many banned addresses is banned whole, an IPv6 /56 with so many banned /64, a /48
+    with bans in so many /56; 0 never widens.
+    """
     never: tuple[Cidr, ...] = ("127.0.0.0/8", "::1/128")
-    """Networks that are never banned, beside proxies and trusted networks: probes, the cluster."""
+    """Networks that are never banned, beside proxies, trusted networks and allow lists: probes, the cluster.
+
+    Where there are proxies, private addresses are not banned either: behind a proxy that forgets its header
+    everybody has the address of a machine of ours.
+    """
     traps: tuple[MailAddress, ...] = Field((), max_length=10_000)
     """Recipients that nobody writes to but who harvests addresses."""
 

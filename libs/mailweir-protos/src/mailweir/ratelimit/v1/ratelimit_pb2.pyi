@@ -220,6 +220,7 @@ class Offence(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     MEASURE_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """mailweir_core.bans.OffenceKind."""
     client_ip: _builtins.str
@@ -227,7 +228,7 @@ class Offence(_message.Message):
     proxy_ip: _builtins.str
     """The proxy's address, or empty: never banned."""
     login: _builtins.str
-    """The login, where one was tried or used."""
+    """The login: one that was tried for `login`, for any other kind the one that the session has logged in with."""
     ref: _builtins.str
     """Reference of the session or message."""
     evidence: _builtins.str
@@ -236,6 +237,8 @@ class Offence(_message.Message):
     """How many of them at once."""
     measure: _builtins.float
     """What was measured (score, bytes), where the rule has a measure."""
+    allowed: _builtins.bool
+    """Whether an allow list knows the client: then it is never banned."""
     def __init__(
         self,
         *,
@@ -247,10 +250,11 @@ class Offence(_message.Message):
         evidence: _builtins.str = ...,
         count: _builtins.int = ...,
         measure: _builtins.float = ...,
+        allowed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_ip", b"client_ip", "count", b"count", "evidence", b"evidence", "kind", b"kind", "login", b"login", "measure", b"measure", "proxy_ip", b"proxy_ip", "ref", b"ref"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "client_ip", b"client_ip", "count", b"count", "evidence", b"evidence", "kind", b"kind", "login", b"login", "measure", b"measure", "proxy_ip", b"proxy_ip", "ref", b"ref"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
