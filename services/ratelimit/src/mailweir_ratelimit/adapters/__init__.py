@@ -1,0 +1,1 @@
+"""The outside: counters and quotas in the bus, held mail, notices."""

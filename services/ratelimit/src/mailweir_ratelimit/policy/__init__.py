@@ -1,0 +1,1 @@
+"""What the service decides, as pure functions: buckets, keys, quotas, notices, bans."""
