@@ -8,7 +8,7 @@ import pytest
 
 from mailweir_runtime.bus.memory import MemoryBus
 from mailweir_runtime.bus.ports import Bus, Entry, KeyValue, RevisionConflict
-from mailweir_runtime.bus.topology import ACCOUNTS, CONFIG
+from mailweir_runtime.bus.topology import ACCOUNTS, CONFIG, PASSES, RATES, BucketSpec
 from mailweir_testkit.nats import connected_bus, nats_server
 
 
@@ -191,6 +191,141 @@ async def test_a_watch_is_for_a_prefix_or_for_one_key(bucket: KeyValue) -> None:
         prefix.stop()
     assert len(exact.seen) == 2
     assert len(prefix.seen) == 1
+
+
+async def test_many_keys_are_read_in_order(bucket: KeyValue) -> None:
+    first = await bucket.put("v.1", b"one")
+    second = await bucket.put("v.2", b"")
+    await bucket.put("gone", b"x")
+    await bucket.delete("gone")
+    one, two = Entry("v.1", b"one", first), Entry("v.2", b"", second)
+    assert await bucket.get_many(["v.2", "none", "v.1", "gone", "v.2"]) == [
+        two,
+        None,
+        one,
+        None,
+        two,
+    ]
+    assert await bucket.get_many([]) == []
+    assert await bucket.get_many(["none"]) == [None]
+    with pytest.raises(ValueError, match="key"):
+        await bucket.get_many(["v.1", "a b"])
+
+
+async def test_more_keys_than_fit_one_request(bucket: KeyValue) -> None:
+    keys = [f"k.{number}" for number in range(1500)]
+    for key in keys[::100]:
+        await bucket.put(key, key.encode())
+    found = await bucket.get_many(keys)
+    assert [e.key for e in found if e is not None] == keys[::100]
+    assert [e is not None for e in found] == [number % 100 == 0 for number in range(1500)]
+
+
+async def test_many_big_values_are_read_whole(bucket: KeyValue) -> None:
+    keys = [f"k.{number}" for number in range(40)]
+    for key in keys:
+        await bucket.put(key, key.encode() * 100_000)
+    found = await bucket.get_many(keys)
+    assert [e.value for e in found if e is not None] == [k.encode() * 100_000 for k in keys]
+
+
+@pytest.mark.parametrize("spec", [PASSES, RATES], ids=lambda spec: spec.storage)
+async def test_a_key_ends_when_its_time_is_up(bus: Bus, spec: BucketSpec) -> None:
+    bucket = await bus.bucket(spec)
+    async with asyncio.TaskGroup() as tasks:
+        watcher = Watcher(bucket.watch(), tasks)
+        await bucket.put("stays", b"1")
+        await bucket.put("ends", b"2", ttl_seconds=0.5)
+        await bucket.create("ends.too", b"3", ttl_seconds=1.0)
+        assert await bucket.get("ends") is not None  # a part of a second counts as a whole one
+        async with asyncio.timeout(8):
+            while len(watcher.seen) < 5:
+                await asyncio.sleep(0.01)
+        watcher.stop()
+    assert sorted(watcher.seen[:3]) == [("ends", b"2"), ("ends.too", b"3"), ("stays", b"1")]
+    assert sorted(watcher.seen[3:]) == [("ends", None), ("ends.too", None)]
+    assert await bucket.get("ends") is None
+    assert [e and e.key for e in await bucket.get_many(["ends", "stays"])] == [None, "stays"]
+    assert [e.key for e in await bucket.entries()] == ["stays"]
+
+
+async def test_a_key_that_ran_out_is_created_anew(bus: Bus) -> None:
+    bucket = await bus.bucket(PASSES)
+    revision = await bucket.create("a", b"1", ttl_seconds=1.0)
+    with pytest.raises(RevisionConflict):
+        await bucket.create("a", b"2", ttl_seconds=1.0)
+    await until_gone(bucket, "a")
+    with pytest.raises(RevisionConflict):
+        await bucket.update("a", b"2", revision)
+    again = await bucket.create("a", b"3", ttl_seconds=60.0)
+    assert await bucket.get("a") == Entry("a", b"3", again)
+    with pytest.raises(RevisionConflict):
+        await bucket.create("a", b"4")
+
+
+async def test_of_many_who_create_what_ran_out_one_wins(bus: Bus) -> None:
+    bucket = await bus.bucket(PASSES)
+    await bucket.put("a", b"0", ttl_seconds=1.0)
+    await until_gone(bucket, "a")
+
+    async def attempt(value: bytes) -> bool:
+        try:
+            await bucket.create("a", value, ttl_seconds=60.0)
+        except RevisionConflict:
+            return False
+        return True
+
+    async with asyncio.TaskGroup() as tasks:
+        attempts = [tasks.create_task(attempt(b"%d" % number)) for number in range(8)]
+    assert [task.result() for task in attempts].count(True) == 1
+
+
+async def test_a_later_write_sets_the_end_anew(bus: Bus) -> None:
+    bucket = await bus.bucket(PASSES)
+    first = await bucket.put("longer", b"1", ttl_seconds=1.0)
+    await bucket.put("for.ever", b"1", ttl_seconds=1.0)
+    last = await bucket.put("shorter", b"1", ttl_seconds=600.0)
+    await bucket.update("longer", b"2", first, ttl_seconds=600.0)
+    await bucket.put("for.ever", b"2")
+    await bucket.update("shorter", b"2", last, ttl_seconds=1.0)
+    await until_gone(bucket, "shorter")
+    await asyncio.sleep(1.0)
+    assert [e.key for e in await bucket.entries()] == ["for.ever", "longer"]
+
+
+async def test_a_watch_that_begins_later_sees_no_key_that_ran_out(bus: Bus) -> None:
+    bucket = await bus.bucket(PASSES)
+    await bucket.put("a", b"1", ttl_seconds=1.0)
+    await until_gone(bucket, "a")
+    async with asyncio.TaskGroup() as tasks:
+        watcher = Watcher(bucket.watch(), tasks)
+        await bucket.put("b", b"2", ttl_seconds=60.0)
+        await watcher.until(("b", b"2"))
+        watcher.stop()
+    assert watcher.seen == [("b", b"2")]
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("inf"), float("nan")])
+async def test_a_time_to_live_is_a_time(bus: Bus, seconds: float) -> None:
+    bucket = await bus.bucket(PASSES)
+    with pytest.raises(ValueError, match="not a time to live"):
+        await bucket.put("a", b"1", ttl_seconds=seconds)
+
+
+async def test_a_time_to_live_needs_a_bucket_for_it(bucket: KeyValue) -> None:
+    with pytest.raises(ValueError, match="no time to live by key"):
+        await bucket.put("a", b"1", ttl_seconds=1.0)
+    with pytest.raises(ValueError, match="no time to live by key"):
+        await bucket.create("a", b"1", ttl_seconds=1.0)
+    with pytest.raises(ValueError, match="no time to live by key"):
+        await bucket.update("a", b"1", 1, ttl_seconds=1.0)
+    assert await bucket.get("a") is None
+
+
+async def until_gone(bucket: KeyValue, key: str) -> None:
+    async with asyncio.timeout(8):
+        while await bucket.get(key) is not None:
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("size", [0, 1, 512 * 1024, 512 * 1024 + 1, 3_000_001])

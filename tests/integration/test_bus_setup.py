@@ -1,5 +1,6 @@
 """Setting the broker up: what is widened, what is refused, and what each refusal says."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,7 @@ from nats.aio.client import Client
 from mailweir_runtime.bus import nats as nats_bus
 from mailweir_runtime.bus.nats import NatsBus
 from mailweir_runtime.bus.ports import BusUnavailable, StoredBody
-from mailweir_runtime.bus.topology import JUDGED, judged_subject
+from mailweir_runtime.bus.topology import JUDGED, PASSES, RATES, judged_subject
 from mailweir_runtime.lifecycle import StartupError
 from mailweir_testkit.nats import NatsServer, connected_bus, running_server
 
@@ -129,6 +130,43 @@ async def test_what_is_in_the_way_is_named_and_left(
             pass
     assert "\n" not in str(caught.value)
     assert await admin.config(config["name"]) == before
+
+
+async def test_an_older_bucket_learns_of_ends_by_key(server: NatsServer, admin: Admin) -> None:
+    older = {
+        "name": "KV_passes",
+        "subjects": ["$KV.passes.>"],
+        "storage": "file",
+        "discard": "new",
+        "max_msgs_per_subject": 1,
+        "allow_direct": True,
+        "deny_delete": True,
+    }
+    await admin.ask("STREAM.CREATE.KV_passes", older)
+    async with connected_bus(server.url) as bus:
+        bucket = await bus.bucket(PASSES)
+        await bucket.put("a", b"1", ttl_seconds=1.0)
+        seen = bucket.watch()
+        assert (await anext(seen)).value == b"1"
+        async with asyncio.timeout(8):
+            assert (await anext(seen)).value is None
+
+
+async def test_a_bucket_that_is_on_disk_stays_there(server: NatsServer, admin: Admin) -> None:
+    older = {
+        "name": "KV_rates",
+        "subjects": ["$KV.rates.>"],
+        "storage": "file",
+        "discard": "new",
+        "max_msgs_per_subject": 1,
+        "deny_delete": True,
+    }
+    await admin.ask("STREAM.CREATE.KV_rates", older)
+    async with connected_bus(server.url) as bus:
+        bucket = await bus.bucket(RATES)
+        await bucket.put("a", b"1", ttl_seconds=60.0)
+        assert [e and e.value for e in await bucket.get_many(["a"])] == [b"1"]
+        assert (await admin.config("KV_rates"))["storage"] == "file"
 
 
 async def test_an_old_server_is_refused(

@@ -11,12 +11,14 @@ from mailweir_runtime.bus.reconcile import (
     widened,
 )
 from mailweir_runtime.bus.topology import (
+    BANS,
     BUCKETS,
     CONFIG,
     CONSUMERS,
     DELIVERY,
     JUDGED,
     MAIL,
+    RATES,
     SERVICES,
     STREAMS,
     TRACKER,
@@ -53,7 +55,32 @@ def test_a_bucket_is_what_other_clients_make(spec: BucketSpec) -> None:
 
 def test_a_bucket_with_ttl_marks_what_ran_out() -> None:
     assert bucket_config(SERVICES, 1)["subject_delete_marker_ttl"] > 0
+    assert bucket_config(BANS, 1)["subject_delete_marker_ttl"] > 0
     assert "subject_delete_marker_ttl" not in bucket_config(CONFIG, 1)
+
+
+def test_a_bucket_says_where_it_is_kept() -> None:
+    assert bucket_config(RATES, 1)["storage"] == "memory"
+    assert bucket_config(BANS, 1)["storage"] == "file"
+
+
+def test_a_bucket_on_disk_that_may_be_in_memory_is_left() -> None:
+    wanted = bucket_config(RATES, 1)
+    config = widened({**wanted, "storage": "file"}, wanted)
+    assert config["storage"] == "file"
+
+
+def test_a_bucket_in_memory_that_must_be_on_disk_is_refused() -> None:
+    wanted = bucket_config(BANS, 1)
+    with pytest.raises(StartupError, match="storage=memory"):
+        widened({**wanted, "storage": "memory"}, wanted)
+
+
+def test_a_bucket_of_an_older_installation_gets_ends_by_key() -> None:
+    wanted = bucket_config(BANS, 1)
+    older = {k: v for k, v in wanted.items() if k != "subject_delete_marker_ttl"}
+    older["allow_msg_ttl"] = False
+    assert widened(older, wanted) == wanted
 
 
 @pytest.mark.parametrize("spec", CONSUMERS, ids=lambda spec: spec.name)

@@ -1,10 +1,11 @@
 """Subjects and keys: which filter takes which subject, which stream stores it, what a key may be."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Final
 
-from mailweir_runtime.bus.topology import STREAMS, StreamSpec
+from mailweir_runtime.bus.topology import STREAMS, BucketSpec, StreamSpec
 
 _KEY: Final = re.compile(r"[-/_=A-Za-z0-9]+(\.[-/_=A-Za-z0-9]+)*")
 _VISIBLE: Final = re.compile(r"[!-~]{1,512}")
@@ -53,3 +54,17 @@ def check_key(key: str) -> str:
     if len(key) > MAX_KEY_CHARACTERS or _KEY.fullmatch(key) is None:
         raise ValueError(f"not a key: {key[:80]!r}")
     return key
+
+
+def check_ttl(spec: BucketSpec, seconds: float) -> int:
+    """Return a key's time to live in whole seconds, rounded up; 0 for none.
+
+    Raises ValueError where the bucket has no such thing, or the time is no time.
+    """
+    if seconds == 0.0:
+        return 0
+    if not spec.key_ttl:
+        raise ValueError(f"{spec.name}: the bucket has no time to live by key")
+    if not 0.0 < seconds < math.inf:
+        raise ValueError(f"{spec.name}: not a time to live: {seconds}")
+    return math.ceil(seconds)

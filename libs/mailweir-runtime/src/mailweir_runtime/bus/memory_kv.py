@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
+import heapq
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from mailweir_core.clock import Clock
-from mailweir_runtime.bus.matching import check_key
+from mailweir_runtime.bus.matching import check_key, check_ttl
 from mailweir_runtime.bus.ports import Entry, RevisionConflict, StoredBody
 from mailweir_runtime.bus.topology import BucketSpec
 
@@ -22,51 +24,63 @@ class MemoryKeyValue:
         self._spec = spec
         self._clock = clock
         self._revision = 0
-        self._entries: dict[str, tuple[Entry, float]] = {}
+        self._entries: dict[str, Entry] = {}
+        self._ends: list[tuple[float, int, str]] = []
         self._log: list[Entry] = []
         self._changed = asyncio.Event()
 
-    def _store(self, key: str, value: bytes | None) -> int:
+    def _store(self, key: str, value: bytes | None, ttl_seconds: float = 0.0) -> int:
+        seconds = float(check_ttl(self._spec, ttl_seconds))
         self._revision += 1
         entry = Entry(check_key(key), value, self._revision)
-        self._entries[key] = (entry, self._clock.now())
+        self._entries[key] = entry
         self._log.append(entry)
+        lives = min(t or math.inf for t in (seconds, self._spec.ttl_seconds))
+        if value is not None and lives < math.inf:
+            heapq.heappush(self._ends, (self._clock.now() + lives, self._revision, key))
         self._changed.set()
         self._changed = asyncio.Event()
         return self._revision
 
     def _expire(self) -> None:
-        if self._spec.ttl_seconds <= 0:
-            return
-        edge = self._clock.now() - self._spec.ttl_seconds
-        for key, (entry, at) in list(self._entries.items()):
-            if entry.value is not None and at <= edge:
+        now = self._clock.now()
+        while self._ends and self._ends[0][0] <= now:
+            _, revision, key = heapq.heappop(self._ends)
+            if self._entries[key].revision == revision:
                 self._store(key, None)
 
     async def get(self, key: str) -> Entry | None:
         """Return the newest value, or None where there is none."""
         self._check()
         self._expire()
-        entry = self._entries.get(check_key(key), (None, 0.0))[0]
+        entry = self._entries.get(check_key(key))
         return None if entry is None or entry.value is None else entry
 
-    async def put(self, key: str, value: bytes) -> int:
+    async def get_many(self, keys: Sequence[str]) -> Sequence[Entry | None]:
+        """Return the newest value of each key in the order asked, None where there is none."""
+        return [await self.get(key) for key in keys]
+
+    async def put(self, key: str, value: bytes, *, ttl_seconds: float = 0.0) -> int:
         """Store a value whatever was there; returns its revision."""
         self._check()
-        return self._store(key, value)
+        return self._store(key, value, ttl_seconds)
 
-    async def create(self, key: str, value: bytes) -> int:
+    async def create(self, key: str, value: bytes, *, ttl_seconds: float = 0.0) -> int:
         """Store a value where there is none; raises RevisionConflict otherwise."""
+        check_ttl(self._spec, ttl_seconds)
         if await self.get(key) is not None:
             raise RevisionConflict(f"{self._spec.name}: key {key} exists")
-        return self._store(key, value)
+        return self._store(key, value, ttl_seconds)
 
-    async def update(self, key: str, value: bytes, revision: int) -> int:
+    async def update(
+        self, key: str, value: bytes, revision: int, *, ttl_seconds: float = 0.0
+    ) -> int:
         """Store a value over exactly that revision; raises RevisionConflict otherwise."""
+        check_ttl(self._spec, ttl_seconds)
         entry = await self.get(key)
         if entry is None or entry.revision != revision:
             raise RevisionConflict(f"{self._spec.name}: key {key} is not at revision {revision}")
-        return self._store(key, value)
+        return self._store(key, value, ttl_seconds)
 
     async def delete(self, key: str) -> None:
         """Remove a key; no error where there is none."""
@@ -80,7 +94,7 @@ class MemoryKeyValue:
 
     def _live(self, prefix: str) -> list[Entry]:
         self._expire()
-        found = (entry for entry, _ in self._entries.values() if entry.key.startswith(prefix))
+        found = (e for e in self._entries.values() if e.key.startswith(prefix))
         return sorted((e for e in found if e.value is not None), key=lambda e: e.key)
 
     async def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:

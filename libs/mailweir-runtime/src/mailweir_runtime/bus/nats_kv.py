@@ -3,7 +3,7 @@
 Reads go to the stream's leader, so that a value is seen as soon as it is written. Every write carries an
 id of its own: sent again over a new connection it is stored once. A watch is an ordered, short-lived
 consumer; when the connection or the broker goes, the watch reads everything anew and yields what differs,
-so it never misses the final state.
+so it never misses the final state. A key whose time is up leaves a mark, which a watch sees as its end.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mailweir_runtime.bus import nats_api
-from mailweir_runtime.bus.matching import check_key
+from mailweir_runtime.bus.matching import check_key, check_ttl
+from mailweir_runtime.bus.nats_bulk import newest_of
 from mailweir_runtime.bus.nats_link import Link
 from mailweir_runtime.bus.nats_wire import Incoming, Wire, WireLost
 from mailweir_runtime.bus.ports import BusError, BusUnavailable, Entry, RevisionConflict
@@ -30,7 +31,6 @@ IDLE_SECONDS: Final = 30
 """The broker drops a watch's consumer that nobody listens to for so long."""
 RETRY_SECONDS: Final = 0.5
 NANO: Final = 1_000_000_000
-_ABSENT: Final = (("Nats-Expected-Last-Subject-Sequence", "0"),)
 
 
 class OutOfStep(Exception):
@@ -140,7 +140,7 @@ class NatsKeyValue:
     def __init__(self, link: Link, spec: BucketSpec) -> None:
         """Wrap a bucket that exists."""
         self._link = link
-        self._name = spec.name
+        self._spec = spec
         self._stream = f"KV_{spec.name}"
         self._prefix = f"$KV.{spec.name}."
 
@@ -149,38 +149,66 @@ class NatsKeyValue:
         entry = await self._newest(key)
         return None if entry is None or entry.value is None else entry
 
-    async def put(self, key: str, value: bytes) -> int:
-        """Store a value whatever was there; returns its revision."""
-        return await self._store(key, value)
+    async def get_many(self, keys: Sequence[str]) -> Sequence[Entry | None]:
+        """Return the newest value of each key in the order asked, None where there is none.
 
-    async def create(self, key: str, value: bytes) -> int:
+        Many keys cost little more than one. In a cluster a value stored elsewhere an instant ago may be
+        missing; an update over the revision found is refused then.
+        """
+        subjects = [self._prefix + check_key(key) for key in keys]
+        found = await newest_of(self._link, self._stream, subjects, seconds=KV_SECONDS)
+        return [
+            self._live(key, found.get(subject)) for key, subject in zip(keys, subjects, strict=True)
+        ]
+
+    async def put(self, key: str, value: bytes, *, ttl_seconds: float = 0.0) -> int:
+        """Store a value whatever was there; returns its revision."""
+        return await self._store(key, value, ttl_seconds)
+
+    async def create(self, key: str, value: bytes, *, ttl_seconds: float = 0.0) -> int:
         """Store a value where there is none; raises RevisionConflict otherwise."""
         try:
-            return await self._store(key, value, *_ABSENT)
+            return await self._store(key, value, ttl_seconds, _over(0))
         except RevisionConflict:
-            # a deleted key has a revision: that of its mark
             mark = await self._newest(key)
-            if mark is None or mark.value is not None:
+            if mark is not None and mark.value is not None:
                 raise
-            return await self.update(key, value, mark.revision)
+            # a key that was deleted or ran out has a revision: that of its mark, until that runs out too
+            return await self._store(
+                key, value, ttl_seconds, _over(0 if mark is None else mark.revision)
+            )
 
-    async def update(self, key: str, value: bytes, revision: int) -> int:
+    async def update(
+        self, key: str, value: bytes, revision: int, *, ttl_seconds: float = 0.0
+    ) -> int:
         """Store a value over exactly that revision; raises RevisionConflict otherwise."""
-        expected = ("Nats-Expected-Last-Subject-Sequence", str(revision))
-        return await self._store(key, value, expected)
+        return await self._store(key, value, ttl_seconds, _over(revision))
 
     async def delete(self, key: str) -> None:
         """Remove a key; no error where there is none."""
         if await self.get(key) is not None:
-            await self._store(key, b"", ("KV-Operation", "DEL"))
+            await self._store(key, b"", 0.0, ("KV-Operation", "DEL"))
 
-    async def _store(self, key: str, value: bytes, *fields: tuple[str, str]) -> int:
-        header = nats_api.header_block(("Nats-Msg-Id", secrets.token_hex(12)), *fields)
+    async def _store(
+        self, key: str, value: bytes, ttl_seconds: float, *fields: tuple[str, str]
+    ) -> int:
+        ttl = self._ttl(ttl_seconds)
+        header = nats_api.header_block(("Nats-Msg-Id", secrets.token_hex(12)), *ttl, *fields)
         subject = self._prefix + check_key(key)
         answer = await self._link.request(
             subject, value, seconds=KV_SECONDS, header=header, resend=True
         )
         return nats_api.pub_ack(answer).sequence
+
+    def _ttl(self, seconds: float) -> tuple[tuple[str, str], ...]:
+        whole = check_ttl(self._spec, seconds)
+        return (("Nats-TTL", str(whole)),) if whole else ()
+
+    def _live(self, key: str, message: Incoming | None) -> Entry | None:
+        if message is None or _is_mark(message.header):
+            return None
+        sequence = nats_api.header_fields(message.header)["nats-sequence"]
+        return Entry(key, message.data, int(sequence))
 
     async def _newest(self, key: str) -> Entry | None:
         request = {"last_by_subj": self._prefix + check_key(key)}
@@ -241,6 +269,11 @@ class NatsKeyValue:
         """Return the narrowest subject filter that takes every key with that prefix."""
         whole, dot, _ = prefix.rpartition(".")
         return f"{self._prefix}{whole}{dot}>"
+
+
+def _over(revision: int) -> tuple[str, str]:
+    """Return the field that has the broker refuse a write over any other revision (0: over any value)."""
+    return ("Nats-Expected-Last-Subject-Sequence", str(revision))
 
 
 def _news(entry: Entry, known: dict[str, int]) -> bool:

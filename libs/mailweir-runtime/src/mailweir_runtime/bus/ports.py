@@ -137,15 +137,29 @@ class KeyValue(Protocol):
         """Return the newest value, or None where there is none."""
         ...
 
-    async def put(self, key: str, value: bytes) -> int:
-        """Store a value whatever was there; returns its revision."""
+    async def get_many(self, keys: Sequence[str]) -> Sequence[Entry | None]:
+        """Return the newest value of each key in the order asked, None where there is none.
+
+        Many keys cost little more than one. In a cluster a value stored elsewhere an instant ago may be
+        missing; an update over the revision found is refused then.
+        """
         ...
 
-    async def create(self, key: str, value: bytes) -> int:
+    async def put(self, key: str, value: bytes, *, ttl_seconds: float = 0.0) -> int:
+        """Store a value whatever was there; returns its revision.
+
+        `ttl_seconds`, here and below: how long it lives, in whole seconds rounded up, 0 for ever. A later
+        write without it takes the end away. Raises ValueError where the bucket has no `key_ttl`.
+        """
+        ...
+
+    async def create(self, key: str, value: bytes, *, ttl_seconds: float = 0.0) -> int:
         """Store a value where there is none; raises RevisionConflict otherwise."""
         ...
 
-    async def update(self, key: str, value: bytes, revision: int) -> int:
+    async def update(
+        self, key: str, value: bytes, revision: int, *, ttl_seconds: float = 0.0
+    ) -> int:
         """Store a value over exactly that revision; raises RevisionConflict otherwise."""
         ...
 

@@ -28,6 +28,8 @@ NANO: Final = 1_000_000_000
 MARK_SECONDS: Final = 60
 """How long the mark of a key that ran out is kept for watches."""
 DEFAULT_WINDOW_SECONDS: Final = 120.0
+BUSY_WINDOW_SECONDS: Final = 10.0
+"""For buckets that are written all the time: a write is sent again within 5 s, and each id costs memory."""
 TRIES: Final = 5
 _IN_USE: Final = frozenset(
     {10058, 10148}
@@ -42,6 +44,10 @@ _CONSUMER_TUNED: Final = (
     "max_ack_pending",
     "filter_subject",
     "description",
+)
+
+_ON_DISK: Final = (
+    "works, but each write waits for the disk; removed by hand, it comes back in memory"
 )
 
 _log = get_logger(__name__)
@@ -80,12 +86,12 @@ def stream_config(spec: StreamSpec, replicas: int) -> Config:
 def bucket_config(spec: BucketSpec, replicas: int) -> Config:
     """Return the stream that is a bucket, as every JetStream client makes it."""
     ttl = int(spec.ttl_seconds * NANO)
-    window = int(DEFAULT_WINDOW_SECONDS * NANO)
+    window = int((BUSY_WINDOW_SECONDS if spec.key_ttl else DEFAULT_WINDOW_SECONDS) * NANO)
     config: Config = {
         "name": f"KV_{spec.name}",
         "subjects": [f"$KV.{spec.name}.>"],
         "retention": "limits",
-        "storage": "file",
+        "storage": spec.storage,
         "discard": "new",
         "max_age": ttl,
         "max_msgs_per_subject": spec.history,
@@ -98,7 +104,7 @@ def bucket_config(spec: BucketSpec, replicas: int) -> Config:
         "num_replicas": replicas,
         "description": spec.description,
     }
-    if ttl:
+    if ttl or spec.key_ttl:
         config["subject_delete_marker_ttl"] = MARK_SECONDS * NANO
     return config
 
@@ -163,7 +169,11 @@ def widened(found: Mapping[str, Any], wanted: Config) -> Config:
     """Return the configuration that is there with what is wanted added; raises StartupError."""
     name = wanted["name"]
     for field in _FIXED:
-        if found.get(field) != wanted[field]:
+        if found.get(field) == wanted[field]:
+            continue
+        if field == "storage" and wanted[field] == "memory":
+            _log.warning("stream_on_disk", stream=name, detail=_ON_DISK)
+        else:
             raise _conflict("stream", name, field, found.get(field), wanted[field])
     config = dict(found)
     config["subjects"] = _union(found.get("subjects", ()), wanted["subjects"])

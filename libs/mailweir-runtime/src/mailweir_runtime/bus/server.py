@@ -10,6 +10,8 @@ MAX_PAYLOAD_BYTES: Final = 4 * 1024 * 1024
 """Largest bus message: an inline body of 512 KiB and its record, with room; and big body chunks."""
 MIN_VERSION: Final = (2, 12)
 """Least server: per-message TTL, batched direct gets, delayed redelivery that outlives a restart."""
+MAX_MEMORY_BYTES: Final = 256 * 1024 * 1024
+"""What the buckets in memory may hold together; full, they refuse, and who counts there lets pass."""
 RESERVE_BYTES: Final = 1024 * 1024 * 1024
 RESERVE_SHARE: Final = 20
 """What the store leaves free for the others on its disk: 1 GiB, or a twentieth of a small disk."""
@@ -45,6 +47,7 @@ def server_config(
         f"store_dir: {_quoted(str(store_dir))}",
         f"sync_interval: {sync_interval}",
         f"max_file_store: {limit}",
+        f"max_memory_store: {MAX_MEMORY_BYTES}",
     ]
     lines = [
         f"server_name: {_quoted(name)}",

@@ -7,7 +7,12 @@ async with open_resolver("127.0.0.1:53", clock=rt.clock, metrics=declare(rt.regi
 from mailweir_runtime.dns.caching import CachingResolver, Limits
 from mailweir_runtime.dns.memory import NoResolver, ZoneResolver
 from mailweir_runtime.dns.metrics import DnsMetrics, declare
-from mailweir_runtime.dns.opening import NameServersText, open_resolver, parse_nameservers
+from mailweir_runtime.dns.opening import (
+    NameServersText,
+    open_resolver,
+    parse_nameservers,
+    system_nameservers,
+)
 from mailweir_runtime.dns.ports import Resolver, Upstream
 
 __all__ = [
@@ -22,4 +27,5 @@ __all__ = [
     "declare",
     "open_resolver",
     "parse_nameservers",
+    "system_nameservers",
 ]

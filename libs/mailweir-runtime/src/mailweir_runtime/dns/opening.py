@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Final
 
+import dns.resolver
 from pydantic import AfterValidator, Field
 
 from mailweir_core.clock import Clock
@@ -17,6 +18,7 @@ from mailweir_runtime.dns.ports import Resolver
 from mailweir_runtime.listen import HostPort, parse_host_port
 
 MOST_SERVERS: Final = 8
+DNS_PORT: Final = 53
 
 
 def parse_nameservers(text: str) -> tuple[HostPort, ...]:
@@ -28,6 +30,16 @@ def parse_nameservers(text: str) -> tuple[HostPort, ...]:
     if len(servers) > MOST_SERVERS:
         raise ValueError(f"at most {MOST_SERVERS} name servers")
     return servers
+
+
+def system_nameservers() -> str:
+    """Return the name servers of this machine in the same form; raises ValueError where it has none."""
+    try:
+        found = dns.resolver.Resolver().nameservers
+    except dns.resolver.NoResolverConfiguration as error:
+        raise ValueError("this machine names no name server") from error
+    hosts = [server for server in found if isinstance(server, str) and parse_ip(server)]
+    return ",".join(str(HostPort(host, DNS_PORT)) for host in hosts[:MOST_SERVERS])
 
 
 def _checked(text: str) -> str:

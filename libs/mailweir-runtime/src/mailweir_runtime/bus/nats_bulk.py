@@ -1,0 +1,75 @@
+"""The newest messages of many subjects in one request: JetStream's batched direct get.
+
+In a cluster any replica answers, so what another process stored an instant ago may not show yet. Who must
+know writes over a revision: a stale one is refused.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from mailweir_runtime.bus import nats_api
+from mailweir_runtime.bus.nats_link import Link
+from mailweir_runtime.bus.nats_wire import Incoming, Wire, WireLost
+from mailweir_runtime.bus.ports import BusUnavailable
+
+MOST_SUBJECTS: Final = 512
+"""In one request; the broker takes 1024."""
+_END: Final = 204
+_NONE: Final = 404
+
+
+async def newest_of(
+    link: Link, stream: str, subjects: Sequence[str], *, seconds: float
+) -> dict[str, Incoming]:
+    """Return the newest message of each subject that has one; raises BusUnavailable."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    found: dict[str, Incoming] = {}
+    missing = list(dict.fromkeys(subjects))
+    while missing:
+        part = missing[:MOST_SUBJECTS]
+        wire = await link.wire(deadline - loop.time())
+        try:
+            left = await _ask(wire, stream, part, found, deadline)
+        except TimeoutError as error:
+            raise BusUnavailable(f"{stream} not read within {seconds:g} s") from error
+        except WireLost:
+            continue  # the next wire is asked for what has not come
+        rest = missing[MOST_SUBJECTS:]
+        missing = ([s for s in part if s not in found] if left else []) + rest
+    return found
+
+
+async def _ask(
+    wire: Wire, stream: str, subjects: list[str], found: dict[str, Incoming], deadline: float
+) -> int:
+    """Add what comes to `found`; returns how many did not fit.
+
+    Raises TimeoutError, WireLost, BusUnavailable.
+    """
+    loop = asyncio.get_running_loop()
+    box = wire.inbox()
+    try:
+        request = nats_api.dumps({"multi_last": subjects, "batch": len(subjects)})
+        wire.send(f"{nats_api.PREFIX}DIRECT.GET.{stream}", request, reply=box.subject)
+        while True:
+            message = await box.get(deadline - loop.time())
+            if message is None:
+                raise TimeoutError
+            fields = nats_api.header_fields(message.header)
+            if message.status:
+                return _end(message, fields)
+            found[fields["nats-subject"]] = message
+    finally:
+        box.close()
+
+
+def _end(message: Incoming, fields: dict[str, str]) -> int:
+    """Return how many are left, by the message that ends an answer; raises BusUnavailable."""
+    if message.status == _NONE:
+        return 0
+    if message.status != _END:
+        line = message.header.split(b"\r\n", 1)[0].decode("ascii", "replace")
+        raise BusUnavailable(f"the broker does not read many keys at once: {line}")
+    return int(fields.get("nats-num-pending", "0"))
