@@ -5,8 +5,9 @@ know writes over a revision: a stale one is refused.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailweir_runtime.bus import nats_api
 from mailweir_runtime.bus.nats_link import Link
@@ -15,17 +16,26 @@ from mailweir_runtime.bus.ports import BusUnavailable
 
 MOST_SUBJECTS: Final = 512
 """In one request; the broker takes 1024."""
+_WHERE: Final = re.compile(rb"\r\nNats-Subject: ([^\r]*)\r\nNats-Sequence: ([0-9]+)\r\n")
 _END: Final = 204
 _NONE: Final = 404
 
 
+class Found(NamedTuple):
+    """A subject's newest message; the header block as it came."""
+
+    sequence: int
+    header: bytes
+    data: bytes
+
+
 async def newest_of(
     link: Link, stream: str, subjects: Sequence[str], *, seconds: float
-) -> dict[str, Incoming]:
+) -> dict[str, Found]:
     """Return the newest message of each subject that has one; raises BusUnavailable."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    found: dict[str, Incoming] = {}
+    found: dict[str, Found] = {}
     missing = list(dict.fromkeys(subjects))
     while missing:
         part = missing[:MOST_SUBJECTS]
@@ -42,7 +52,7 @@ async def newest_of(
 
 
 async def _ask(
-    wire: Wire, stream: str, subjects: list[str], found: dict[str, Incoming], deadline: float
+    wire: Wire, stream: str, subjects: list[str], found: dict[str, Found], deadline: float
 ) -> int:
     """Add what comes to `found`; returns how many did not fit.
 
@@ -57,19 +67,21 @@ async def _ask(
             message = await box.get(deadline - loop.time())
             if message is None:
                 raise TimeoutError
-            fields = nats_api.header_fields(message.header)
             if message.status:
-                return _end(message, fields)
-            found[fields["nats-subject"]] = message
+                return _end(message)
+            where = _WHERE.search(message.header)
+            if where is None:
+                raise BusUnavailable("the broker does not say which key it read")
+            found[where[1].decode()] = Found(int(where[2]), message.header, message.data)
     finally:
         box.close()
 
 
-def _end(message: Incoming, fields: dict[str, str]) -> int:
+def _end(message: Incoming) -> int:
     """Return how many are left, by the message that ends an answer; raises BusUnavailable."""
     if message.status == _NONE:
         return 0
     if message.status != _END:
         line = message.header.split(b"\r\n", 1)[0].decode("ascii", "replace")
         raise BusUnavailable(f"the broker does not read many keys at once: {line}")
-    return int(fields.get("nats-num-pending", "0"))
+    return int(nats_api.header_fields(message.header).get("nats-num-pending", "0"))

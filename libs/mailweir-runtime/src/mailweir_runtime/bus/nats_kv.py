@@ -157,8 +157,10 @@ class NatsKeyValue:
         """
         subjects = [self._prefix + check_key(key) for key in keys]
         found = await newest_of(self._link, self._stream, subjects, seconds=KV_SECONDS)
+        newest = zip(keys, map(found.get, subjects), strict=True)
         return [
-            self._live(key, found.get(subject)) for key, subject in zip(keys, subjects, strict=True)
+            None if m is None or _is_mark(m.header) else Entry(key, m.data, m.sequence)
+            for key, m in newest
         ]
 
     async def put(self, key: str, value: bytes, *, ttl_seconds: float = 0.0) -> int:
@@ -203,12 +205,6 @@ class NatsKeyValue:
     def _ttl(self, seconds: float) -> tuple[tuple[str, str], ...]:
         whole = check_ttl(self._spec, seconds)
         return (("Nats-TTL", str(whole)),) if whole else ()
-
-    def _live(self, key: str, message: Incoming | None) -> Entry | None:
-        if message is None or _is_mark(message.header):
-            return None
-        sequence = nats_api.header_fields(message.header)["nats-sequence"]
-        return Entry(key, message.data, int(sequence))
 
     async def _newest(self, key: str) -> Entry | None:
         request = {"last_by_subj": self._prefix + check_key(key)}
@@ -288,7 +284,8 @@ def _news(entry: Entry, known: dict[str, int]) -> bool:
 
 def _is_mark(header: bytes) -> bool:
     """Say whether a message says that its key was deleted, purged or ran out."""
-    if not header:
+    lower = header.lower()
+    if b"kv-operation" not in lower and b"nats-marker-reason" not in lower:
         return False
     fields = nats_api.header_fields(header)
     return fields.get("kv-operation") in ("DEL", "PURGE") or "nats-marker-reason" in fields
