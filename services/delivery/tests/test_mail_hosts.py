@@ -1,15 +1,16 @@
 """Mail exchangers from a real DNS server on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import dns.asyncresolver
 import pytest
+from prometheus_client import CollectorRegistry
 
 from mailweir_core.clock import ManualClock
+from mailweir_core.dns import RecordType
 from mailweir_delivery.adapters import mail_hosts
-from mailweir_delivery.adapters.mail_hosts import DnsMailHosts, make_resolver
+from mailweir_delivery.adapters.mail_hosts import DnsMailHosts
 from mailweir_delivery.adapters.memory import MemoryMailHosts
 from mailweir_delivery.policy.mx import (
     Exchanger,
@@ -20,6 +21,7 @@ from mailweir_delivery.policy.mx import (
     NullMx,
 )
 from mailweir_delivery.ports import MailHosts
+from mailweir_runtime.dns import Limits, ZoneResolver, declare, open_resolver
 from mailweir_testkit.dns import DnsServer, Misbehaviour, dns_server
 
 pytestmark = pytest.mark.integration
@@ -58,10 +60,12 @@ EXPECTED: list[tuple[str, MxAnswer]] = [
 
 @asynccontextmanager
 async def real() -> AsyncIterator[tuple[MailHosts, DnsServer, ManualClock]]:
-    clock = ManualClock()
-    async with dns_server({"far.example": ZONE}) as server:
-        hosts = DnsMailHosts(make_resolver((server.host, server.port)), clock)
-        yield hosts, server, clock
+    clock, metrics = ManualClock(), declare(CollectorRegistry(), "delivery")
+    async with (
+        dns_server({"far.example": ZONE}) as server,
+        open_resolver(f"{server.host}:{server.port}", clock=clock, metrics=metrics) as resolver,
+    ):
+        yield DnsMailHosts(resolver), server, clock
 
 
 @pytest.mark.parametrize(("domain", "answer"), EXPECTED)
@@ -86,9 +90,9 @@ async def test_an_alias_is_followed() -> None:
 async def test_a_name_server_that_fails_is_no_verdict(how: Misbehaviour) -> None:
     async with real() as (hosts, server, clock):
         server.misbehave("far.example", how)
-        assert await hosts.find("far.example") == LookupFailed("no name server answered")
+        assert await hosts.find("far.example") == LookupFailed("name server: code")
         server.behave("far.example")
-        clock.advance(mail_hosts.FAILURE_SECONDS + 0.1)
+        clock.advance(Limits().failure_ttl + 0.1)
         assert isinstance(await hosts.find("far.example"), Exchangers)
 
 
@@ -115,7 +119,7 @@ async def test_an_exchanger_that_cannot_be_looked_up_leaves_the_others() -> None
 async def test_without_mx_a_silent_address_look_up_is_no_verdict() -> None:
     async with real() as (hosts, server, _):
         server.misbehave("direct.far.example", Misbehaviour.SERVFAIL, kind="A")
-        assert await hosts.find("direct.far.example") == LookupFailed("no name server answered")
+        assert await hosts.find("direct.far.example") == LookupFailed("name server: code")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,8 @@ async def test_answers_are_kept_for_their_ttl() -> None:
         assert server.asked("far.example", "MX") == 1
         clock.advance(61)  # the address of mx2 lives for a minute
         await hosts.find("far.example")
-        assert server.asked("far.example", "MX") == 2
+        assert server.asked("mx2.far.example", "A") == 2
+        assert server.asked("mx1.far.example", "A") == server.asked("far.example", "MX") == 1
 
 
 async def test_that_there_is_none_is_kept_too() -> None:
@@ -142,7 +147,7 @@ async def test_that_there_is_none_is_kept_too() -> None:
         await hosts.find("missing.far.example")
         await hosts.find("missing.far.example")
         assert server.asked("missing.far.example", "MX") == 1
-        clock.advance(mail_hosts.NEGATIVE_SECONDS + 1)
+        clock.advance(Limits().longest_negative + 1)
         await hosts.find("missing.far.example")
         assert server.asked("missing.far.example", "MX") == 2
 
@@ -165,16 +170,11 @@ async def test_a_slow_name_does_not_hold_up_another() -> None:
             assert not slow.done()
 
 
-async def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail_hosts, "CACHE_ENTRIES", 2)
-    async with real() as (hosts, server, _):
-        for domain in ("far.example", "null.far.example", "direct.far.example", "far.example"):
-            await hosts.find(domain)
-        assert server.asked("far.example", "MX") == 2
-        assert server.asked("direct.far.example", "MX") == 1
-
-
-def test_the_resolver_asks_whom_it_is_told() -> None:
-    make: Callable[[tuple[str, int] | None], dns.asyncresolver.Resolver] = make_resolver
-    resolver = make(("127.0.0.1", 5353))
-    assert (resolver.nameservers, resolver.port) == (["127.0.0.1"], 5353)
+async def test_the_best_exchanger_comes_first_and_names_are_plain() -> None:
+    zone = {
+        "far.example": {RecordType.MX: ("20 b.far.example", "5 a.far.example")},
+        "a.far.example": {RecordType.A: ("127.0.0.1",)},
+    }
+    assert await DnsMailHosts(ZoneResolver(zone)).find("far.example") == Exchangers(
+        (Exchanger(5, "a.far.example", ("127.0.0.1",)), Exchanger(20, "b.far.example"))
+    )

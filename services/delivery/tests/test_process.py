@@ -346,7 +346,7 @@ async def test_a_new_policy_is_used_without_a_restart(bus: Bus, start: Start, ho
 @pytest.mark.parametrize(
     ("environment", "code", "words"),
     [
-        ({"DNS": "nonsense"}, 3, "dns: write host:port"),
+        ({"DNS": "nonsense"}, 2, "DNS"),
         ({"TLS_CA_FILE": "/does/not/exist"}, 3, "tls_ca_file /does/not/exist"),
         ({"WORKERS": "0"}, 2, "WORKERS"),
         ({"NO_SUCH_THING": "1"}, 2, "NO_SUCH_THING"),

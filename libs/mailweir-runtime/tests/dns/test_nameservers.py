@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import dns.resolver
 import pytest
 from prometheus_client import CollectorRegistry
 
 from mailweir_core.clock import SystemClock
 from mailweir_core.dns import DnsAnswer, DnsQuestion, DnsStatus, RecordType
-from mailweir_runtime.dns import declare, parse_nameservers
+from mailweir_runtime.dns import declare, parse_nameservers, system_nameservers
 from mailweir_runtime.dns.nameservers import NameServers
 from mailweir_runtime.listen import HostPort
 from mailweir_testkit.dns import DnsServer, Misbehaviour, dns_server
@@ -190,3 +192,30 @@ def test_name_servers_as_they_are_written() -> None:
 def test_what_is_no_name_server(text: str) -> None:
     with pytest.raises(ValueError, match=r"write|at most"):
         parse_nameservers(text)
+
+
+def test_the_machines_name_servers_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "resolv.conf"
+    config.write_text("search example.com\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n")
+    monkeypatch.setattr(dns.resolver.Resolver, "__init__", _reading(config))
+    assert system_nameservers() == "192.0.2.53:53,[2001:db8::53]:53"
+    assert [server.port for server in parse_nameservers(system_nameservers())] == [53, 53]
+
+
+def test_a_machine_without_a_name_server_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_self: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.resolver.Resolver, "__init__", none)
+    with pytest.raises(ValueError, match="names no name server"):
+        system_nameservers()
+
+
+def _reading(config: Path) -> Callable[[dns.resolver.Resolver], None]:
+    def init(self: dns.resolver.Resolver) -> None:
+        self.reset()
+        self.read_resolv_conf(str(config))
+
+    return init

@@ -1,14 +1,11 @@
 """Wires delivery: the bus, the policy, next hops, the pull loop."""
 
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
-import dns.resolver
-
-from mailweir_core.clock import Clock
 from mailweir_delivery.adapters.ledger import Ledger
-from mailweir_delivery.adapters.mail_hosts import DnsMailHosts, make_resolver
+from mailweir_delivery.adapters.mail_hosts import DnsMailHosts
 from mailweir_delivery.adapters.maildir import MaildirCarrier
 from mailweir_delivery.adapters.smtp.carrier import SmtpCarrier
 from mailweir_delivery.adapters.smtp.late import LateReplies
@@ -27,15 +24,16 @@ from mailweir_runtime.bus.ports import Bus, BusUnavailable
 from mailweir_runtime.bus.pull import pull
 from mailweir_runtime.bus.topology import DELIVERER
 from mailweir_runtime.config import ConfigWatch
+from mailweir_runtime.dns import declare as declare_dns, open_resolver, system_nameservers
 from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
-from mailweir_runtime.listen import parse_host_port
 
 
 async def main(rt: Runtime, settings: Settings) -> None:
     """Deliver until `rt.stopping`, then end what is in flight."""
-    hosts, contexts = mail_hosts(settings, rt.clock), tls_contexts(settings)
+    contexts = tls_contexts(settings)
     async with (
+        mail_hosts(rt, settings) as hosts,
         connect_bus(rt) as bus,
         ConfigWatch(rt, bus) as config,
         rt.background(heartbeat(rt, bus, config), name="heartbeat"),
@@ -90,14 +88,16 @@ def next_hops(hosts: MailHosts, contexts: TlsContexts, metrics: Metrics) -> Iter
         late.close()
 
 
-def mail_hosts(settings: Settings, clock: Clock) -> MailHosts:
-    """Return the DNS as the settings name it; raises StartupError."""
+@asynccontextmanager
+async def mail_hosts(rt: Runtime, settings: Settings) -> AsyncIterator[MailHosts]:
+    """Hold the DNS as the settings name it, the system's where they do not; raises StartupError."""
     try:
-        server = parse_host_port(settings.dns) if settings.dns else None
-        resolver = make_resolver(None if server is None else (server.host, server.port))
-    except (ValueError, dns.resolver.NoResolverConfiguration) as error:
+        servers = settings.dns or system_nameservers()
+    except ValueError as error:
         raise StartupError(f"dns: {error}") from error
-    return DnsMailHosts(resolver, clock)
+    metrics = declare_dns(rt.registry, "delivery")
+    async with open_resolver(servers, clock=rt.clock, metrics=metrics) as resolver:
+        yield DnsMailHosts(resolver)
 
 
 def tls_contexts(settings: Settings) -> TlsContexts:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from mailweir_runtime.dns import NameServersText
 from mailweir_runtime.settings import OptionalPath, ServiceSettings, settings_config
 
 
@@ -10,8 +11,8 @@ class Settings(ServiceSettings):
 
     model_config = settings_config("DELIVERY")
 
-    dns: str = Field("", examples=["127.0.0.1:53"])
-    """Resolver as `host:port`; empty takes the system's."""
+    dns: NameServersText = ""
+    """Name servers as `address:port`, separated by commas; empty takes the system's."""
     tls_ca_file: OptionalPath = None
     """Certificate authorities (PEM) that required TLS trusts beside the system's."""
     workers: int = Field(256, ge=1, le=10_000)
