@@ -16,9 +16,8 @@ from mailweir_scoring.engine import Engine
 from mailweir_scoring.metrics import declare
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.kit import Kit
-from mailweir_scoring.policy.pipeline import AnyStage, Check, Stage, always, symbols_of
+from mailweir_scoring.policy.pipeline import AnyStage, Check, Stage, symbols_of
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
-from mailweir_scoring.policy.verdict import Verdict
 from mailweir_scoring.ports import Answerer, Workers
 from mailweir_scoring.walk import Tools, no_rules
 
@@ -35,7 +34,7 @@ class Bench:
         name: str,
         *symbols: str,
         act: Callable[[], object] = lambda: None,
-        spared: Callable[[Verdict], str] = always,
+        costly: bool = False,
     ) -> Stage:
         """Return a stage that finds all its symbols, after `act`."""
 
@@ -43,7 +42,7 @@ class Bench:
             act()
             return [Hit(s) for s in symbols]
 
-        return Stage(name, (Check(frozenset(symbols), run),), spared)
+        return Stage(name, (Check(frozenset(symbols), run),), costly)
 
     def engine(
         self,

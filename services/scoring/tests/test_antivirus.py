@@ -25,7 +25,7 @@ from mailweir_scoring.policy.antivirus import (
     antivirus,
 )
 from mailweir_scoring.policy.facts import Facts, Found
-from mailweir_scoring.policy.pipeline import AskingStage, unless_decided
+from mailweir_scoring.policy.pipeline import AskingStage
 from mailweir_scoring.ports import Answerer
 from mailweir_scoring.walk import Task
 from mailweir_testkit.clamd import FakeClamd, fake_clamd
@@ -211,7 +211,7 @@ def test_no_answer_is_a_failure() -> None:
     assert run(ScanAnswer(ScanStatus.TEMPERROR, detail="gone"))[0] == Found(failure="gone")
 
 
-STAGE = AskingStage("antivirus", SYMBOLS, antivirus, unless_decided)
+STAGE = AskingStage("antivirus", SYMBOLS, antivirus, costly=True)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from mailweir_core.outcome import Status
 from mailweir_core.reasons import Reason
 from mailweir_scoring.adapters.workers import ThreadWorkers
 from mailweir_scoring.policy.judgement import Judgement
-from mailweir_scoring.policy.pipeline import unless_decided
 from mailweir_scoring.walk import Task
 
 Bench = Any  # tests/conftest.py; test modules cannot import it
@@ -214,10 +213,14 @@ async def test_the_caller_s_deadline_counts_where_it_is_nearer(
 async def test_a_costly_stage_is_spared_once_all_is_decided(
     bench: Bench, snapshot: Snapshot, plain: bytes
 ) -> None:
-    costly = bench.stage("costly", "B1B", act=boom, spared=unless_decided)
+    costly = bench.stage("costly", "B1B", act=boom, costly=True)
     engine = bench.engine(bench.stage("one", "A1A"), costly, A1A=15.0)
     judgement = await engine.judge(Task(plain), snapshot())
     assert details(judgement) == {"costly": "already decided"}
+    tagged = await bench.engine(bench.stage("one", "A1A"), costly, A1A=14.9).judge(
+        Task(plain), snapshot()
+    )
+    assert details(tagged) == {"costly": "RuntimeError: a bug"}
     open_case = await bench.engine(bench.stage("one"), costly).judge(Task(plain), snapshot())
     assert details(open_case) == {"costly": "RuntimeError: a bug"}
 

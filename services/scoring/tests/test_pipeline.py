@@ -1,22 +1,17 @@
 """Stages and checks as data."""
 
-from mailweir_core.decision import Action
-from mailweir_core.reasons import Reason
 from mailweir_policy import MessageLimits, ScoringPolicy, StagePolicy
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.policy.facts import Facts, Hit
 from mailweir_scoring.policy.pipeline import (
     Stage,
-    always,
     check,
     symbols_of,
     unknown_names,
-    unless_decided,
 )
 from mailweir_scoring.policy.reading import read_message, texts_of
 from mailweir_scoring.policy.ruleset import read_rules
 from mailweir_scoring.policy.stages import STAGES
-from mailweir_scoring.policy.verdict import Verdict
 
 RULES = read_rules(DirectoryRules.shipped().read(), symbols_of(STAGES))
 
@@ -39,13 +34,6 @@ def test_a_stage_runs_its_checks_in_order() -> None:
     assert stage.run(facts) == (Hit("ONE"), Hit("TWO", "seen", 0.5), Hit("THREE"))
     assert stage.symbols == {"ONE", "TWO", "THREE"}
     assert symbols_of([stage, Stage("none", ())]) == {"ONE", "TWO", "THREE"}
-
-
-def test_a_stage_is_spared_only_when_nothing_can_change() -> None:
-    for action in Action:
-        verdict = Verdict(0.0, action, Reason.CLEAN)
-        assert always(verdict) == ""
-        assert bool(unless_decided(verdict)) is (action is Action.REJECT)
 
 
 def test_names_that_a_policy_has_and_nothing_here_are_told() -> None:

@@ -15,7 +15,7 @@ from mailweir_model.fingerprint import FuzzyBook
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import BusUnavailable
 from mailweir_runtime.config import ConfigWatch, PolicySnapshot
-from mailweir_runtime.dns import open_resolver
+from mailweir_runtime.dns import open_resolver, read_keys
 from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
 from mailweir_runtime.logs import get_logger
@@ -23,7 +23,7 @@ from mailweir_runtime.rpc import serve
 from mailweir_scoring.adapters.campaigns import LocalCounts, SharedCounts
 from mailweir_scoring.adapters.clamd import ClamdScanner
 from mailweir_scoring.adapters.fuzzy import BookKeeper
-from mailweir_scoring.adapters.resolver import dns_answerers, read_keys
+from mailweir_scoring.adapters.resolver import dns_answerers
 from mailweir_scoring.adapters.rulefiles import DirectoryRules
 from mailweir_scoring.adapters.spamassassin import RuleWatch, read_spamassassin
 from mailweir_scoring.adapters.workers import ThreadWorkers

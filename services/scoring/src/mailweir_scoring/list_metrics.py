@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from mailweir_scoring.policy.lists.answers import ListStatus
+from mailweir_policy.answers import ListStatus
 
 
 @dataclass(frozen=True, slots=True)

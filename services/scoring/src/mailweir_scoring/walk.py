@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from mailweir_core.asking import Asking
 from mailweir_core.clock import Clock
+from mailweir_core.decision import Action
 from mailweir_core.outcome import Lookup, Outcome, Status
 from mailweir_core.record import Envelope
 from mailweir_mail import Message
@@ -28,8 +29,6 @@ from mailweir_scoring.policy.pipeline import (
     AnyStage,
     AskingStage,
     Stage,
-    always,
-    unless_decided,
 )
 from mailweir_scoring.policy.reading import read_message, texts_of
 from mailweir_scoring.policy.ruleset import Rule, RuleSet
@@ -174,8 +173,8 @@ class Walk:
         facts = self.facts
         if facts is None or not self.force.policy.scoring.stage(stage.name).enabled:
             self._skip(stage.name, "switched off")
-        elif spared := self._spared(stage):
-            self._skip(stage.name, spared)
+        elif stage.costly and self._decided():
+            self._skip(stage.name, "already decided")
         elif isinstance(stage, Stage):
             self.hits += await self._timed(stage.name, partial(stage.run, facts)) or ()
         elif isinstance(stage, AskingStage):
@@ -191,15 +190,11 @@ class Walk:
             self.silenced |= found.silenced
             self.fields += found.fields
 
-    def _spared(self, stage: AnyStage) -> str:
-        scoring = self.force.policy.scoring
-        if stage.spared is always:
-            return ""
-        if stage.spared is unless_decided and not could_reject(
-            self.hits, self.force.rules, scoring
-        ):
-            return ""
-        return stage.spared(self.verdict())
+    def _decided(self) -> bool:
+        """Say whether the message is refused whatever else is found."""
+        if not could_reject(self.hits, self.force.rules, self.force.policy.scoring):
+            return False
+        return self.verdict().action is Action.REJECT
 
     def _skip(self, name: str, detail: str) -> None:
         self.runs.append(StageRun(name, Status.SKIPPED, 0.0, detail))

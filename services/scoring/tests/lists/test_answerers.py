@@ -1,12 +1,11 @@
 """The DNS behind lists: keys, time-outs, mutes, and what is told of them."""
 
-from pathlib import Path
-
 import pytest
 from prometheus_client import CollectorRegistry
 
 from mailweir_core.clock import ManualClock
 from mailweir_core.dns import DnsAnswer, DnsQuestion, DnsStatus, RecordType
+from mailweir_policy.answers import ListStatus
 from mailweir_policy.lists import ListZone
 from mailweir_runtime.dns import ZoneResolver
 from mailweir_scoring.adapters.resolver import (
@@ -14,11 +13,10 @@ from mailweir_scoring.adapters.resolver import (
     ROUND_SECONDS,
     DnsAnswerer,
     ListAnswerer,
-    read_keys,
     time_for,
 )
 from mailweir_scoring.list_metrics import declare_lists
-from mailweir_scoring.policy.lists import ListQuery, ListStatus
+from mailweir_scoring.policy.lists import ListQuery
 
 
 def zone(name: str = "bl", **more: object) -> ListZone:
@@ -111,21 +109,6 @@ async def test_a_key_that_is_not_there_is_no_question() -> None:
     bench = Bench({})
     assert await bench.ask(query(zone(key_secret="gone"))) == [ListStatus.FAILED]
     assert bench.resolver.asked == []
-
-
-def test_keys_are_files(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("abc-1\n")
-    (tmp_path / ".hidden").write_text("no key at all")
-    (tmp_path / "directory").mkdir()
-    assert read_keys(tmp_path) == {"a": "abc-1"}
-    assert read_keys(None) == {}
-
-
-@pytest.mark.parametrize("content", ["", "two words", "k" * 300, "ä", "a/b"])
-def test_what_is_no_key(tmp_path: Path, content: str) -> None:
-    (tmp_path / "key").write_text(content)
-    with pytest.raises(ValueError, match="key"):
-        read_keys(tmp_path)
 
 
 async def test_names_are_answered_and_described() -> None:

@@ -5,6 +5,14 @@ from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from mailweir_core.dns import DnsAnswer, DnsStatus
+from mailweir_policy.answers import (
+    LISTS_ALL,
+    OWN_RESOLVER,
+    REWRITTEN,
+    ListStatus,
+    octets_of,
+    read_answer,
+)
 from mailweir_policy.lists import (
     ListCheck,
     ListCode,
@@ -13,8 +21,7 @@ from mailweir_policy.lists import (
     ListZone,
     parse_codes,
 )
-from mailweir_scoring.policy.lists import ListQuery, ListStatus, read_answer, rules_of
-from mailweir_scoring.policy.lists.answers import LISTS_ALL, OWN_RESOLVER, REWRITTEN, octets_of
+from mailweir_scoring.policy.lists import ListQuery, rules_of
 from mailweir_scoring.policy.lists.stage import listings
 
 

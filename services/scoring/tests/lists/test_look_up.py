@@ -10,11 +10,13 @@ from hypothesis import given, strategies as st
 from mailweir_core.asking import drive
 from mailweir_core.record import Envelope, Listener, Session
 from mailweir_mail import parse
+from mailweir_mail.listed import domain_of
 from mailweir_policy import ScoringPolicy
+from mailweir_policy.answers import ListAnswer, ListStatus
 from mailweir_policy.lists import ListCheck, ListKind, ListsPolicy, ListZone
 from mailweir_scoring.policy.facts import Facts, Hit, Identity
-from mailweir_scoring.policy.lists import ListAnswer, ListQuery, ListStatus, look_up
-from mailweir_scoring.policy.lists.items import domain_of, hosts_of, literal
+from mailweir_scoring.policy.lists import ListQuery, look_up
+from mailweir_scoring.policy.lists.items import hosts_of, literal
 from mailweir_scoring.policy.reading import texts_of
 
 IPS = ("ip4", "ip6")

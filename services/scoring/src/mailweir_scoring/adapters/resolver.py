@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from mailweir_core.clock import Clock
 from mailweir_core.dns import DnsAnswer, DnsQuestion, DnsStatus, RecordType
 from mailweir_core.outcome import Lookup
+from mailweir_policy.answers import ListAnswer, ListStatus, read_answer
 from mailweir_runtime.dns import NoResolver, Resolver
 from mailweir_runtime.logs import get_logger
 from mailweir_scoring.list_metrics import ListMetrics
-from mailweir_scoring.policy.lists import ListAnswer, ListQuery, ListStatus, read_answer
+from mailweir_scoring.policy.lists import ListQuery
 from mailweir_scoring.ports import Answerer
 
 ROUND_SECONDS: Final = 1.5
@@ -20,8 +20,6 @@ ROUND_SECONDS: Final = 1.5
 MARGIN_SECONDS: Final = 0.1
 """Kept back from a stage's time, so that late answers are answers and no failure of the stage."""
 SHOWN_CHARACTERS: Final = 200
-MOST_KEY_BYTES: Final = 256
-MOST_KEYS: Final = 100
 
 _log = get_logger(__name__)
 
@@ -148,23 +146,6 @@ class ListAnswerer:
         if mute is not None and self._clock.monotonic() >= mute.until:
             del self._mutes[query.zone.name]
             _log.info("list_serves_again", list=query.zone.title)
-
-
-def read_keys(directory: Path | None) -> dict[str, str]:
-    """Return the keys of lists by file name; none without a directory. Raises OSError, ValueError."""
-    if directory is None:
-        return {}
-    files = [path for path in sorted(directory.iterdir()) if path.is_file()][:MOST_KEYS]
-    return {path.name: _key(path) for path in files if not path.name.startswith(".")}
-
-
-def _key(path: Path) -> str:
-    if path.stat().st_size > MOST_KEY_BYTES:
-        raise ValueError(f"{path}: a key has at most {MOST_KEY_BYTES} bytes")
-    key = path.read_text("ascii", "replace").strip()
-    if not key or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in key):
-        raise ValueError(f"{path}: not a key: letters, digits, '-', '_' and '.'")
-    return key
 
 
 def dns_answerers(

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailweir_core.asking import Asking
-from mailweir_core.decision import Action
 from mailweir_policy import ScoringPolicy
 from mailweir_scoring.policy.facts import Facts, Found, Hit
 from mailweir_scoring.policy.ruleset import RuleSet
-from mailweir_scoring.policy.verdict import Verdict
 
 CheckFunction = Callable[[Facts], Iterable[Hit]]
 PARSE: Final = "parse"
@@ -41,23 +39,13 @@ def check(*symbols: str) -> Callable[[CheckFunction], Check]:
     return make
 
 
-def always(_so_far: Verdict) -> str:
-    """Let a stage run whatever was found before."""
-    return ""
-
-
-def unless_decided(so_far: Verdict) -> str:
-    """Spare a costly stage where the message is refused anyway."""
-    return "already decided" if so_far.action is Action.REJECT else ""
-
-
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Checks that run together. `spared` gives the reason not to run it, or an empty string."""
+    """Checks that run together. One that is `costly` is spared where the message is refused anyway."""
 
     name: str
     checks: tuple[Check, ...]
-    spared: Callable[[Verdict], str] = always
+    costly: bool = False
 
     @property
     def symbols(self) -> frozenset[str]:
@@ -80,7 +68,7 @@ class AskingStage:
     name: str
     symbols: frozenset[str]
     ask: Callable[[Facts], Asking[Found]]
-    spared: Callable[[Verdict], str] = always
+    costly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +78,7 @@ class WeighingStage:
     name: str
     symbols: frozenset[str]
     weigh: Callable[[Facts, Sequence[Hit]], Found]
-    spared: Callable[[Verdict], str] = always
+    costly: bool = False
 
 
 AnyStage = Stage | AskingStage | WeighingStage

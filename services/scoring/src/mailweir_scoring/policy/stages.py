@@ -33,7 +33,7 @@ from mailweir_scoring.policy.checks import (
 )
 from mailweir_scoring.policy.composites import COMPOSITES
 from mailweir_scoring.policy.edge import STAGE as EDGE
-from mailweir_scoring.policy.pipeline import AnyStage, AskingStage, Stage, unless_decided
+from mailweir_scoring.policy.pipeline import AnyStage, AskingStage, Stage
 from mailweir_scoring.policy.spamassassin import STAGE as SPAMASSASSIN
 
 STAGES: Final[tuple[AnyStage, ...]] = (
@@ -103,7 +103,7 @@ STAGES: Final[tuple[AnyStage, ...]] = (
             threads.thread,
             threads.traffic,
         ),
-        spared=unless_decided,
+        costly=True,
     ),
     Stage(
         "words",
@@ -120,13 +120,13 @@ STAGES: Final[tuple[AnyStage, ...]] = (
             schemes.beside,
             language.unwanted,
         ),
-        spared=unless_decided,
+        costly=True,
     ),
     SPAMASSASSIN,
-    AskingStage("lists", frozenset(), lists.look_up, spared=unless_decided),
-    Stage("statistics", (statistics.statistics,), spared=unless_decided),
-    AskingStage("antivirus", antivirus.SYMBOLS, antivirus.antivirus, spared=unless_decided),
-    AskingStage("campaign", campaign.SYMBOLS, campaign.campaign, spared=unless_decided),
+    AskingStage("lists", frozenset(), lists.look_up, costly=True),
+    Stage("statistics", (statistics.statistics,), costly=True),
+    AskingStage("antivirus", antivirus.SYMBOLS, antivirus.antivirus, costly=True),
+    AskingStage("campaign", campaign.SYMBOLS, campaign.campaign, costly=True),
     COMPOSITES,
 )
 

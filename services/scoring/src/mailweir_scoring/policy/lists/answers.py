@@ -1,44 +1,8 @@
-"""A question to a list, and what its answer says (RFC 5782).
-
-An answer counts only in 127/8, and 127.0.0.1 never: whoever gives another one rewrites answers, or does not
-serve us. Such a list is muted, since it would otherwise list every message.
-"""
+"""A question to a list, as a stage asks it."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
 
-from mailweir_core.dns import DnsAnswer, DnsStatus
-from mailweir_policy.lists import Codes, ListZone, parse_codes
-
-MOST_ANSWERS: Final = 16
-_EVERYWHERE: Final = (parse_codes("127.255.255.0-255"),)
-"""What Spamhaus answers to open resolvers (254), too many questions (255) and misspelt zones (252)."""
-_BY_PROVIDER: Final = {
-    "dnswl.org": (parse_codes("127.0.0.255"), parse_codes("127.0.10.0-255")),
-    "surbl.org": (parse_codes("&1"),),
-    "uribl.com": (parse_codes("&1"),),
-}
-
-OWN_RESOLVER: Final = (
-    "it does not serve us: ask through a resolver of your own instead of a public one,"
-    " or get a key from the provider"
-)
-REWRITTEN: Final = (
-    "it answers what no list answers: the resolver makes up answers for names that do not exist,"
-    " so use another one"
-)
-LISTS_ALL: Final = "it lists everything, as a list does that has ended: take it out of the policy"
-
-
-class ListStatus(StrEnum):
-    """How a question to a list ended."""
-
-    LISTED = "listed"
-    CLEAR = "clear"
-    REFUSED = "refused"  # the list says that it does not serve us, or lies
-    MUTED = "muted"  # not asked, since it did so lately
-    FAILED = "failed"  # no answer
+from mailweir_policy.lists import ListZone
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,54 +15,3 @@ class ListQuery:
     """The item for people."""
     mute_seconds: float = 300.0
     mute_longest: float = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class ListAnswer:
-    """What came of it; `codes` are the addresses that the list answered."""
-
-    status: ListStatus
-    codes: tuple[str, ...] = ()
-    detail: str = ""
-
-
-def read_answer(zone: ListZone, answer: DnsAnswer) -> ListAnswer:
-    """Return what a list's answer says. `detail` tells what to do about a refusal."""
-    match answer.status:
-        case DnsStatus.TEMPERROR:
-            return ListAnswer(ListStatus.FAILED, detail=answer.detail)
-        case DnsStatus.NXDOMAIN | DnsStatus.NODATA:
-            return ListAnswer(ListStatus.CLEAR)
-    codes = tuple(sorted(answer.records[:MOST_ANSWERS]))
-    wrong = _wrong(zone, codes)
-    if wrong:
-        return ListAnswer(ListStatus.REFUSED, codes, wrong)
-    return ListAnswer(ListStatus.LISTED, codes)
-
-
-def _wrong(zone: ListZone, codes: tuple[str, ...]) -> str:
-    refusals = _refusals(zone)
-    for code in codes:
-        octets = octets_of(code)
-        if octets is None or octets[0] != 127:
-            return REWRITTEN
-        if any(refusal.has(octets) for refusal in refusals):
-            return OWN_RESOLVER
-        if octets == (127, 0, 0, 1):
-            return LISTS_ALL
-    return ""
-
-
-def _refusals(zone: ListZone) -> tuple[Codes, ...]:
-    provider = ".".join(zone.zone.split(".")[-2:])
-    own = tuple(map(parse_codes, zone.refusals))
-    return (*_EVERYWHERE, *_BY_PROVIDER.get(provider, ()), *own)
-
-
-def octets_of(code: str) -> tuple[int, int, int, int] | None:
-    """Return the octets of an IPv4 address, None for what is none."""
-    pieces = code.split(".")
-    if len(pieces) != 4 or not all(p.isascii() and p.isdigit() and len(p) < 4 for p in pieces):
-        return None
-    a, b, c, d = map(int, pieces)
-    return (a, b, c, d) if max(a, b, c, d) < 256 else None

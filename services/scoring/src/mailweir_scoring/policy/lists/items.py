@@ -1,6 +1,5 @@
 """What of a message lists are asked about: addresses, domains, hashes, in the form that the DNS has them."""
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +8,8 @@ from itertools import islice
 from typing import Final
 from urllib.parse import parse_qsl
 
-from mailweir_core.net import Address, parse_ip
-from mailweir_mail.auth.names import ask_name
-from mailweir_mail.auth.suffix import organizational_domain
+from mailweir_core.net import Address, is_public, parse_ip
+from mailweir_mail.listed import digest_of, domain_of, reversed_address
 from mailweir_policy.lists import ListCheck, ListKind, ListsPolicy
 from mailweir_scoring.policy.checks.common import from_outside
 from mailweir_scoring.policy.checks.targets import clicked, target_of
@@ -19,9 +17,6 @@ from mailweir_scoring.policy.facts import Facts
 
 MOST_NESTED: Final = 3
 """Web addresses in the query of another one: redirectors in a row."""
-_NAME: Final = re.compile(
-    r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
-)
 _NUMBER: Final = re.compile(r"0x[0-9a-f]{1,8}|\d{1,11}")
 
 
@@ -87,8 +82,7 @@ def _mailbox(check: ListCheck, address: str) -> Iterator[Item]:
     if not at or not local:
         return
     yield from _domain(check, domain)
-    digest = hashlib.sha1(address.lower().encode("utf-8", "replace"), usedforsecurity=False)
-    yield Item(check, ListKind.HASH, digest.hexdigest(), address.lower())
+    yield Item(check, ListKind.HASH, digest_of(address), address.lower())
 
 
 def linked(facts: Facts) -> Iterator[Item]:
@@ -159,22 +153,8 @@ def _domain(check: ListCheck, text: str) -> Iterator[Item]:
         yield Item(check, ListKind.DOMAIN, name, name)
 
 
-def domain_of(text: str) -> str:
-    """Return the organisational domain in A-labels; empty for what is none."""
-    host = text.strip().rstrip(".").lower()
-    if len(host) > 1000 or parse_ip(host) is not None:
-        return ""
-    name = ask_name(host) or ""
-    return organizational_domain(name) if _NAME.fullmatch(name) else ""
-
-
 def _address(check: ListCheck, address: Address | None) -> Iterator[Item]:
-    """Yield an address reversed (RFC 5782 §2.1, §2.4); what is not of the public net is nobody's business."""
-    if address is None or not address.is_global or address.is_multicast:
-        return
-    if isinstance(address, IPv4Address):
-        name, kind = ".".join(reversed(str(address).split("."))), ListKind.IP4
-    else:
-        digits = address.exploded.replace(":", "")
-        name, kind = ".".join(reversed(digits)), ListKind.IP6
-    yield Item(check, kind, name, str(address))
+    """Yield an address; what is not of the public net is nobody's business."""
+    if address is not None and is_public(address):
+        kind = ListKind.IP4 if address.version == 4 else ListKind.IP6
+        yield Item(check, kind, reversed_address(address), str(address))

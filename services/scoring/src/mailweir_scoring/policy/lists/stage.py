@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from mailweir_core.asking import Asking
-from mailweir_policy.lists import ListZone, parse_codes
+from mailweir_policy.answers import ListAnswer, ListStatus, meanings, symbol_of
+from mailweir_policy.lists import ListZone
 from mailweir_scoring.policy.facts import Facts, Found, Hit
-from mailweir_scoring.policy.lists.answers import ListAnswer, ListQuery, ListStatus, octets_of
+from mailweir_scoring.policy.lists.answers import ListQuery
 from mailweir_scoring.policy.lists.items import items_of
 from mailweir_scoring.policy.lists.planning import asks_anything, plan
-from mailweir_scoring.policy.lists.rules import symbol_of
 
 
 def look_up(facts: Facts) -> Asking[Found]:
@@ -32,13 +32,8 @@ def look_up(facts: Facts) -> Asking[Found]:
 
 def listings(query: ListQuery, answer: ListAnswer) -> Iterator[tuple[str, float]]:
     """Yield symbol and score of each meaning that an answer has."""
-    zone = query.zone
-    if not zone.codes:
-        yield symbol_of(zone), zone.score
-    octets = [found for code in answer.codes if (found := octets_of(code)) is not None]
-    for code in zone.codes:
-        if any(parse_codes(code.codes).has(each) for each in octets):
-            yield symbol_of(zone, code), code.score
+    for code, score in meanings(query.zone, answer.codes):
+        yield symbol_of(query.zone, code), score
 
 
 def _one_opinion(found: list[tuple[ListZone, float, Hit]]) -> Iterator[Hit]:

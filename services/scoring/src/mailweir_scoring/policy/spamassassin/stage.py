@@ -12,7 +12,7 @@ from mailweir_core.asking import Asking
 from mailweir_mail import Message
 from mailweir_policy.spamassassin import SpamAssassinPolicy
 from mailweir_scoring.policy.facts import Facts, Found, Hit
-from mailweir_scoring.policy.pipeline import AskingStage, unless_decided
+from mailweir_scoring.policy.pipeline import AskingStage
 from mailweir_scoring.policy.ruleset import Rule
 from mailweir_spamassassin.rulebook import RuleBook, RunResult
 from mailweir_spamassassin.view.message import Envelope, View
@@ -93,5 +93,5 @@ def _ask(facts: Facts) -> Asking[Found]:
     return Found(find(facts))
 
 
-STAGE: Final = AskingStage("spamassassin", frozenset(), _ask, spared=unless_decided)
+STAGE: Final = AskingStage("spamassassin", frozenset(), _ask, costly=True)
 """Ready for the list of stages. Its symbols come with a rule directory, so it names none itself."""
