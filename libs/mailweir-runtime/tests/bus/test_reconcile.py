@@ -18,6 +18,7 @@ from mailweir_runtime.bus.topology import (
     DELIVERY,
     JUDGED,
     MAIL,
+    PASSES,
     RATES,
     SERVICES,
     STREAMS,
@@ -62,6 +63,20 @@ def test_a_bucket_with_ttl_marks_what_ran_out() -> None:
 def test_a_bucket_says_where_it_is_kept() -> None:
     assert bucket_config(RATES, 1)["storage"] == "memory"
     assert bucket_config(BANS, 1)["storage"] == "file"
+
+
+def test_a_relaxed_bucket_is_written_lazily_by_a_broker_that_is_alone() -> None:
+    assert bucket_config(PASSES, 1)["persist_mode"] == "async"
+    assert "persist_mode" not in bucket_config(PASSES, 3)
+    assert "persist_mode" not in bucket_config(BANS, 1)
+
+
+def test_a_bucket_that_is_written_lazily_stays_one_copy() -> None:
+    wanted = bucket_config(PASSES, 3)
+    assert widened(bucket_config(PASSES, 1), wanted)["num_replicas"] == 1
+    older = {k: v for k, v in bucket_config(PASSES, 1).items() if k != "persist_mode"}
+    assert widened(older, wanted)["num_replicas"] == 3
+    assert "persist_mode" not in widened(older, bucket_config(PASSES, 1))
 
 
 def test_a_bucket_on_disk_that_may_be_in_memory_is_left() -> None:

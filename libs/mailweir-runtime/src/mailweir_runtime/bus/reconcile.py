@@ -46,6 +46,8 @@ _CONSUMER_TUNED: Final = (
     "description",
 )
 
+_RELAXED: Final = "async"
+_ONE_COPY: Final = "stays one copy: removed by hand, it comes back with as many as are wanted"
 _ON_DISK: Final = (
     "works, but each write waits for the disk; removed by hand, it comes back in memory"
 )
@@ -104,6 +106,8 @@ def bucket_config(spec: BucketSpec, replicas: int) -> Config:
         "num_replicas": replicas,
         "description": spec.description,
     }
+    if spec.relaxed and replicas == 1:
+        config["persist_mode"] = _RELAXED
     if ttl or spec.key_ttl:
         config["subject_delete_marker_ttl"] = MARK_SECONDS * NANO
     return config
@@ -177,7 +181,7 @@ def widened(found: Mapping[str, Any], wanted: Config) -> Config:
             raise _conflict("stream", name, field, found.get(field), wanted[field])
     config = dict(found)
     config["subjects"] = _union(found.get("subjects", ()), wanted["subjects"])
-    config["num_replicas"] = max(int(found.get("num_replicas", 1)), wanted["num_replicas"])
+    config["num_replicas"] = _copies(found, wanted)
     for field in _LIMITS:
         config[field] = _wider(int(found.get(field, 0)), wanted[field])
     for field in _SWITCHES:
@@ -186,6 +190,16 @@ def widened(found: Mapping[str, Any], wanted: Config) -> Config:
     if wanted.get("subject_delete_marker_ttl"):
         config["subject_delete_marker_ttl"] = wanted["subject_delete_marker_ttl"]
     return config
+
+
+def _copies(found: Mapping[str, Any], wanted: Config) -> int:
+    """Return the larger number; the broker keeps but one of a stream that it writes lazily."""
+    copies = int(found.get("num_replicas", 1))
+    if found.get("persist_mode") != _RELAXED:
+        return max(copies, int(wanted["num_replicas"]))
+    if wanted["num_replicas"] > copies:
+        _log.warning("stream_not_replicated", stream=wanted["name"], detail=_ONE_COPY)
+    return copies
 
 
 def _union(found: Sequence[str], wanted: Sequence[str]) -> list[str]:

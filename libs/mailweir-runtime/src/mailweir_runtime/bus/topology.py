@@ -47,14 +47,17 @@ class ConsumerSpec:
 class BucketSpec:
     """A key-value bucket.
 
-    `storage` memory is for what may be lost with the broker: no write waits for a disk then. `key_ttl` lets
-    a write say how long its value lives, which a bucket's `ttl_seconds` says for all.
+    `storage` memory is for what may be lost with the broker: no write waits for a disk then. `relaxed` is
+    for what may lose its last second with the machine: a write is answered before the disk has it, in a
+    tenth of the time (one broker alone; a cluster has the other replicas). `key_ttl` lets a write say how
+    long its value lives, which a bucket's `ttl_seconds` says for all.
     """
 
     name: str
     history: int = 1
     ttl_seconds: float = 0.0
     storage: Literal["file", "memory"] = "file"
+    relaxed: bool = False
     key_ttl: bool = False
     description: str = ""
 
@@ -135,11 +138,13 @@ BANS: Final = BucketSpec(
     description="who is turned away, by subject (base32); see mailweir_core.bans",
 )
 PASSES: Final = BucketSpec(
-    "passes", key_ttl=True, description="clients that have waited for the banner as mail servers do"
-)
+    "passes", relaxed=True, key_ttl=True,
+    description="clients that have waited for the banner as mail servers do",
+)  # fmt: skip
 GREYLIST: Final = BucketSpec(
-    "greylist", key_ttl=True, description="who was asked to come back, who did, who need not"
-)
+    "greylist", relaxed=True, key_ttl=True,
+    description="who was asked to come back, who did, who need not",
+)  # fmt: skip
 RATES: Final = BucketSpec(
     "rates", storage="memory", key_ttl=True, description="inbound counters; lost with the broker"
 )
@@ -147,11 +152,12 @@ QUOTAS: Final = BucketSpec(
     "quotas", key_ttl=True, description="outbound counters, and what waits for them"
 )
 HISTORY: Final = BucketSpec(
-    "history", key_ttl=True, description="what clients, networks and senders have done, with decay"
-)
+    "history", relaxed=True, key_ttl=True,
+    description="what clients, networks and senders have done, with decay",
+)  # fmt: skip
 LISTS: Final = BucketSpec("lists", key_ttl=True, description="entries of allow and block lists")
 LIST_HITS: Final = BucketSpec(
-    "list-hits", description="how often each entry of a list was hit, by entry"
+    "list-hits", relaxed=True, description="how often each entry of a list was hit, by entry"
 )
 BUCKETS: Final = (
     CONFIG, SERVICES, ACCOUNTS, CAMPAIGNS, FUZZY, BANS, PASSES, GREYLIST, RATES, QUOTAS, HISTORY, LISTS,
