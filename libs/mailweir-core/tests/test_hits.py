@@ -26,7 +26,7 @@ def test_a_key_is_one_for_the_bucket(subject: str, instance: str) -> None:
 
 def test_the_key_names_the_ban_and_the_process() -> None:
     assert hits_key("192.0.2.0/24", "mx-1.host-77") == (
-        f"hits/{ban_key('192.0.2.0/24')}/mx-1_host-77"
+        f"hits.{ban_key('192.0.2.0/24')}.mx-1_host-77"
     )
 
 

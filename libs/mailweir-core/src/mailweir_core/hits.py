@@ -1,6 +1,7 @@
 """How often each ban turned somebody away: every ingress process keeps its own count in the bucket `rates`.
 
-The key is `hits/<key of the ban>/<instance>`; the sum over the instances is what the ban has done.
+The key is `hits.<key of the ban>.<instance>`; the sum over the instances is what the ban has done. The
+broker can find the keys of all bans, or of one, since dots part them.
 """
 
 import json
@@ -10,7 +11,7 @@ from typing import Final
 
 from mailweir_core.bans import ban_key
 
-PREFIX: Final = "hits/"
+PREFIX: Final = "hits."
 _NOT_IN_KEYS: Final = re.compile(r"[^A-Za-z0-9_=-]")
 
 
@@ -24,7 +25,7 @@ class Hits:
 
 def hits_prefix(subject: str) -> str:
     """Return what the keys of a ban's counts begin with."""
-    return f"{PREFIX}{ban_key(subject)}/"
+    return f"{PREFIX}{ban_key(subject)}."
 
 
 def hits_key(subject: str, instance: str) -> str:
