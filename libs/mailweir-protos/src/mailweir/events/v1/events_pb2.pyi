@@ -155,6 +155,7 @@ class Judged(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CONFIG_VERSION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
     ref: _builtins.str
     """Reference id of the message, or of the session where there was none."""
     kind: Global___JudgedKind.ValueType
@@ -175,6 +176,10 @@ class Judged(_message.Message):
     """Version of the ingress that decided."""
     config_version: _builtins.str
     """Policy version that the ingress decided by."""
+    count: _builtins.int
+    """How many sessions like it the record stands for: those of one client that were turned away for one
+    reason; 0 is one.
+    """
     @_builtins.property
     def envelope(self) -> _common_pb2.Envelope:
         """Envelope as far as it was known (recipients: those that were accepted)."""
@@ -208,10 +213,11 @@ class Judged(_message.Message):
         detail: _builtins.str = ...,
         version: _builtins.str = ...,
         config_version: _builtins.str = ...,
+        count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "bytes", b"bytes", "checks", b"checks", "config_version", b"config_version", "detail", b"detail", "envelope", b"envelope", "judged_at", b"judged_at", "kind", b"kind", "reason", b"reason", "ref", b"ref", "refused", b"refused", "reply", b"reply", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "bytes", b"bytes", "checks", b"checks", "config_version", b"config_version", "count", b"count", "detail", b"detail", "envelope", b"envelope", "judged_at", b"judged_at", "kind", b"kind", "reason", b"reason", "ref", b"ref", "refused", b"refused", "reply", b"reply", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
