@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import pytest
 from hypothesis import given, strategies as st
 
-from mailweir_core.net import NetworkSet, client_network, parse_ip, parse_network
+from mailweir_core.net import NetworkSet, client_network, is_public, parse_ip, parse_network
 
 addresses = st.ip_addresses()
 
@@ -114,3 +114,25 @@ def test_membership_agrees_with_the_standard_library(
     plain = getattr(address, "ipv4_mapped", None) or address
 
     assert (address in NetworkSet(networks)) == any(plain in network for network in networks)
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("192.0.2.1", True),
+        ("203.0.113.9", True),
+        ("2001:db8::1", True),
+        ("10.1.2.3", False),
+        ("127.0.0.1", False),
+        ("169.254.1.1", False),
+        ("100.64.0.1", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("fd00::1", False),
+    ],
+)
+def test_who_may_be_a_stranger(text: str, public: bool) -> None:
+    assert is_public(ip_address(text)) is public

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -31,6 +32,14 @@ def parse_network(text: str) -> Network:
 def client_network(address: Address) -> Network:
     """Return what counts as one client: IPv4 /24, IPv6 /64 (one subscriber owns a whole /64)."""
     return ip_network((address, 24 if address.version == 4 else 64), strict=False)
+
+
+def is_public(address: Address) -> bool:
+    """Say whether an address may be a stranger's, which can be asked about.
+
+    The networks for documentation count as public: nobody is there, and examples behave as the real thing.
+    """
+    return (address.is_global or address in _DOCUMENTATION) and not address.is_multicast
 
 
 class NetworkSet:
@@ -62,3 +71,8 @@ class NetworkSet:
     def __bool__(self) -> bool:
         """Say whether there is any network."""
         return bool(self._by_prefix)
+
+
+_DOCUMENTATION: Final = NetworkSet(
+    ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")  # RFC 5737, RFC 3849
+)

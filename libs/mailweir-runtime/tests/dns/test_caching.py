@@ -259,3 +259,34 @@ def test_zones_where_nothing_is_known() -> None:
     assert last_labels("4.3.2.1.bl.example.org") == "bl.example.org"
     assert last_labels("example.org") == "example.org"
     assert last_labels("a.example.co.uk") == "example.co.uk"
+
+
+async def test_what_is_known_is_there_at_once_unless_it_must_be_fresh() -> None:
+    async with bench() as b:
+        await b.ask("a.example.org")
+        kept = b.resolver.begin(question("a.example.org"))
+        assert isinstance(kept, DnsAnswer)
+        flight = b.resolver.begin(question("a.example.org"), fresh=True)
+        assert isinstance(flight, asyncio.Task)
+        assert (await flight).records == FOUND.records
+        assert b.upstream.asked == ["a.example.org"] * 2
+
+
+async def test_a_zone_that_hangs_leaves_the_places_to_others() -> None:
+    async with bench(limits=Limits(zone_waiting=2)) as b:
+        b.upstream.gate = asyncio.Event()
+        names = [f"n{n}.bl.hangs.example" for n in range(3)]
+        answers = await b.ask(*names, "www.example.org", seconds=0.01)
+        assert b.metric("questions_total", source="limit") == 1.0
+        assert "its zone" in answers[2].detail
+        assert b.upstream.asked == ["n0.bl.hangs.example", "n1.bl.hangs.example", "www.example.org"]
+        b.upstream.gate.set()
+        (answer,) = await b.ask(names[0])
+        assert answer.records == FOUND.records
+        assert (await b.ask("n9.bl.hangs.example"))[0].records == FOUND.records
+
+
+def test_reverse_zones_are_those_of_one_owner() -> None:
+    assert last_labels("1.2.0.192.in-addr.arpa") == "2.0.192.in-addr.arpa"
+    nibbles = ".".join("0123456789abcdef0123456789abcdef")
+    assert last_labels(f"{nibbles}.ip6.arpa").count(".") == 13

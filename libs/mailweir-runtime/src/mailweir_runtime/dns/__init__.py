@@ -5,6 +5,7 @@ async with open_resolver("127.0.0.1:53", clock=rt.clock, metrics=declare(rt.regi
 """
 
 from mailweir_runtime.dns.caching import CachingResolver, Limits
+from mailweir_runtime.dns.keys import read_keys
 from mailweir_runtime.dns.memory import NoResolver, ZoneResolver
 from mailweir_runtime.dns.metrics import DnsMetrics, declare
 from mailweir_runtime.dns.opening import (
@@ -27,5 +28,6 @@ __all__ = [
     "declare",
     "open_resolver",
     "parse_nameservers",
+    "read_keys",
     "system_nameservers",
 ]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 ZONE_LABELS: Final = 3
+ARPA_LABELS: Final = {"in-addr": 5, "ip6": 14}
+"""The reverse zone of a /24 and of a /48: what one provider of addresses usually runs."""
 
 
 @dataclass(slots=True)
@@ -66,4 +68,7 @@ def last_labels(name: str) -> str:
 
     `2.0.0.127.bl.example.org` and `3.0.0.127.bl.example.org` share a breaker, `a.co.uk` and `b.co.uk` do not.
     """
-    return ".".join(name.rsplit(".", ZONE_LABELS)[-ZONE_LABELS:])
+    count = ZONE_LABELS
+    if name.endswith(".arpa"):
+        count = ARPA_LABELS.get(name.rsplit(".", 2)[-2], ZONE_LABELS)
+    return ".".join(name.rsplit(".", count)[-count:])

@@ -1,6 +1,7 @@
 """A resolver over name servers: cache, one flight per question, breakers, a bound on what is under way."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -35,6 +36,8 @@ class Limits:
     """Questions with the name servers at a time."""
     waiting: int = 4096
     """Questions under way or waiting for a place; more fail at once."""
+    zone_waiting: int = 256
+    """The same for one zone, so that one that hangs leaves the places to the others."""
     breaker_failures: int = 8
     breaker_seconds: float = 5.0
     breaker_longest: float = 300.0
@@ -60,6 +63,7 @@ class CachingResolver:
         self._zone_of = zone_of
         self._cache = AnswerCache(limits.cache_entries)
         self._flights: dict[DnsQuestion, asyncio.Task[DnsAnswer]] = {}
+        self._waiting = Counter[str]()
         self._places = asyncio.Semaphore(limits.at_once)
         self._tasks = asyncio.TaskGroup()
         self._breakers = Breakers(
@@ -89,7 +93,7 @@ class CachingResolver:
         self, questions: tuple[DnsQuestion, ...], seconds: float, /
     ) -> tuple[DnsAnswer, ...]:
         """Return an answer to each question, in order; equal ones are asked once."""
-        found = {question: self._begin(question) for question in dict.fromkeys(questions)}
+        found = {question: self.begin(question) for question in dict.fromkeys(questions)}
         flights = [flight for flight in found.values() if isinstance(flight, asyncio.Task)]
         if flights:
             await asyncio.wait(flights, timeout=max(0.0, seconds))
@@ -103,10 +107,12 @@ class CachingResolver:
         self._metrics.late.inc()
         return DnsAnswer(DnsStatus.TEMPERROR, detail=NO_TIME)
 
-    def _begin(self, question: DnsQuestion) -> DnsAnswer | asyncio.Task[DnsAnswer]:
-        """Return the answer if it is there, or the flight that will bring it."""
+    def begin(
+        self, question: DnsQuestion, *, fresh: bool = False
+    ) -> DnsAnswer | asyncio.Task[DnsAnswer]:
+        """Return the answer if it is there and need not be `fresh`, or the flight that will bring it."""
         now = self._clock.monotonic()
-        kept = self._cache.get(question, now)
+        kept = None if fresh else self._cache.get(question, now)
         if kept is not None:
             return self._from(Source.CACHE, kept)
         flight = self._flights.get(question)
@@ -115,10 +121,13 @@ class CachingResolver:
         if len(self._flights) >= self._limits.waiting:
             return self._from(Source.LIMIT, _failed("too many questions are under way"))
         zone = self._zone_of(question.name)
+        if self._waiting[zone] >= self._limits.zone_waiting:
+            return self._from(Source.LIMIT, _failed("too many questions to its zone are under way"))
         if not self._breakers.admits(zone, now):
             return self._from(Source.BREAKER, _failed(f"{zone} is left alone for a while"))
         flight = self._tasks.create_task(self._fly(question, zone))
         self._flights[question] = flight
+        self._waiting[zone] += 1
         return self._from(Source.SERVER, flight)
 
     def _from(self, source: Source, found: Found) -> Found:
@@ -137,6 +146,9 @@ class CachingResolver:
             return answer
         finally:
             del self._flights[question]
+            self._waiting[zone] -= 1
+            if not self._waiting[zone]:
+                del self._waiting[zone]
 
     async def _ask(self, question: DnsQuestion) -> DnsAnswer:
         try:

@@ -20,6 +20,11 @@ class NoResolver:
         """Return that look-ups are switched off, once a question."""
         return (OFF,) * len(questions)
 
+    def begin(self, _question: DnsQuestion, *, fresh: bool = False) -> DnsAnswer:
+        """Return that look-ups are switched off."""
+        del fresh
+        return OFF
+
 
 class ZoneResolver:
     """Answers from records by name and type, in the form that `DnsAnswer` has them.
@@ -48,6 +53,11 @@ class ZoneResolver:
     ) -> tuple[DnsAnswer, ...]:
         """Return the answers at once."""
         return self.answer(questions)
+
+    def begin(self, question: DnsQuestion, *, fresh: bool = False) -> DnsAnswer:
+        """Return the answer at once."""
+        del fresh
+        return self.answer((question,))[0]
 
     def answer(self, questions: tuple[DnsQuestion, ...]) -> tuple[DnsAnswer, ...]:
         """Return the answers, for evaluators that are driven without a loop."""

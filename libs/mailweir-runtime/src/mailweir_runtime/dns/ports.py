@@ -1,5 +1,6 @@
 """What services ask of the DNS, and what the cache in between asks of name servers."""
 
+import asyncio
 from typing import Protocol
 
 from mailweir_core.dns import DnsAnswer, DnsQuestion
@@ -12,6 +13,15 @@ class Resolver(Protocol):
         self, questions: tuple[DnsQuestion, ...], seconds: float, /
     ) -> tuple[DnsAnswer, ...]:
         """Return an answer to each question, in order, within about `seconds`."""
+        ...
+
+    def begin(
+        self, question: DnsQuestion, *, fresh: bool = False
+    ) -> DnsAnswer | asyncio.Future[DnsAnswer]:
+        """Return the answer where it is known already and need not be `fresh`, else what will bring it.
+
+        The future belongs to all who asked: wait for it, never cancel it. It never raises.
+        """
         ...
 
 
