@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 from typing import Annotated, Final, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from mailweir_core.bans import OffenceKind
 from mailweir_policy.base import PolicyModel
@@ -11,6 +12,13 @@ from mailweir_policy.fields import Cidr, Domain, MailAddress
 
 DAY: Final = 86_400.0
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+def _zone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{value!r} is not a time zone") from error
 
 
 class Selector(StrEnum):
@@ -152,14 +160,14 @@ class DomainLimit(PolicyModel):
 
 
 class UserLimit(PolicyModel):
-    """The limits of one user; never beats the domain's."""
+    """The limits of one user, all units in place of its default; never beats the domain's."""
 
     login: MailAddress
     limit: OutboundLimit
 
 
 class OutboundPolicy(PolicyModel):
-    """What our own users may send in a day. Over it, mail is held, not bounced."""
+    """What our own users may send in a calendar day. Over it, mail is held, not bounced."""
 
     user_limits: bool = True
     domain_limits: bool = True
@@ -168,6 +176,8 @@ class OutboundPolicy(PolicyModel):
     default_user: OutboundLimit = OutboundLimit(messages=200)
     domains: tuple[DomainLimit, ...] = Field((), max_length=100_000)
     users: tuple[UserLimit, ...] = Field((), max_length=1_000_000)
+    timezone: Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Prague"])] = "UTC"
+    """Where a day begins at midnight: a name of the time zone database."""
     warn_share: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of a limit at which user and postmaster are told."""
     reject_score: Annotated[float, Field(ge=1, le=100)] = 15.0
