@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from mailweir_core.bans import OffenceKind
 from mailweir_core.decision import Action
 from mailweir_core.outcome import Status
 from mailweir_core.reasons import Reason
@@ -19,7 +20,8 @@ from mailweir_core.record import Listener
 SECONDS_BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 8.0, 30.0,
 )  # fmt: skip
-CHECKS: Final = ("reputation", "greylist", "ratelimit", "scoring", "callout")
+EDGE_CHECKS: Final = ("reputation", "greylist", "ratelimit")
+CHECKS: Final = (*EDGE_CHECKS, "scoring", "callout")
 
 
 class Ending(StrEnum):
@@ -42,6 +44,7 @@ class Phase(StrEnum):
     DATA = "data"
     SCORE = "score"
     STORE = "store"
+    MESSAGE = "message"  # the edge's checks of a message that is judged
 
 
 class Login(StrEnum):
@@ -53,7 +56,9 @@ class Login(StrEnum):
 
 
 REFUSING: Final = (Phase.CONNECT, Phase.HELO, Phase.AUTH, Phase.MAIL, Phase.RCPT, Phase.DATA)
-TIMED: Final = (Phase.DATA, Phase.SCORE, Phase.STORE)
+TIMED: Final = (
+    Phase.CONNECT, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.SCORE, Phase.MESSAGE, Phase.STORE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class Metrics:
     received_bytes: Counter
     memory: Gauge
     checks: Mapping[tuple[str, str], Counter]
+    rests: Mapping[str, Counter]
+    offences: Mapping[str, Counter]
     seconds: Mapping[str, Histogram]
     logins: Mapping[str, Counter]
     events_dropped: Counter
@@ -109,12 +116,18 @@ def declare(registry: CollectorRegistry) -> Metrics:
     )
     replies = counter("replies", "SMTP replies, by first digit.", "class")
     checks = counter("checks", "Checks asked or skipped, by how they ended.", "check", "status")
+    rests = counter(
+        "check_rests",
+        "Times that a check was not asked for a while, since it kept failing.",
+        "check",
+    )
+    offences = counter("offences", "Offences of clients that were reported.", "kind")
     logins = counter("logins", "AUTH commands, by how they ended.", "outcome")
     signatures = counter("signatures", "Signatures put on mail, by kind.", "kind")
     signing_keys = gauge("signing_keys", "Keys in the directory of signing keys.", "state")
     seconds = Histogram(
         "mailweir_ingress_phase_seconds",
-        "Time of a part of a message's way.",
+        "Time of a part of a message's way; of a session's phases that of their checks.",
         ("phase",),
         buckets=SECONDS_BUCKETS,
         registry=registry,
@@ -128,6 +141,8 @@ def declare(registry: CollectorRegistry) -> Metrics:
         received_bytes=counter("received_bytes", "Message data read."),
         memory=gauge("memory_reserved_bytes", "Memory reserved for message data."),
         checks=_by_two(checks, CHECKS, Status),
+        rests=_by_one(rests, EDGE_CHECKS),
+        offences=_by_one(offences, OffenceKind),
         seconds=_by_one(seconds, TIMED),
         logins=_by_one(logins, Login),
         events_dropped=counter(

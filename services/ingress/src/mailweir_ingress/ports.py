@@ -1,6 +1,6 @@
 """What the ingress asks of the outside. Each port has a real adapter and one in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -9,6 +9,7 @@ from mailweir_core.address import EnvelopeAddress
 from mailweir_core.bans import Ban, OffenceKind
 from mailweir_core.client import ClientFacts
 from mailweir_core.decision import Action, Decision
+from mailweir_core.net import Address
 from mailweir_core.outcome import Outcome
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Session
@@ -97,7 +98,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What happened to a message, transaction or session. `judged_at`: seconds since the epoch."""
+    """What happened to a message, transaction or session. `judged_at`: seconds since the epoch.
+
+    `count`: how many sessions like it the record stands for.
+    """
 
     kind: RecordKind
     envelope: Envelope
@@ -109,6 +113,7 @@ class Record:
     verdict: ContentVerdict | None = None
     checks: tuple[Outcome, ...] = field(default=())
     refused: tuple[Refused, ...] = field(default=())
+    count: int = 1
 
 
 class NotKept(Exception):
@@ -118,6 +123,38 @@ class NotKept(Exception):
         """Keep why."""
         super().__init__(detail)
         self.full = full
+
+
+class Bans(Protocol):
+    """Knows who is banned: a copy kept at hand, since every connection asks."""
+
+    def of(self, client: Address | None, now: float) -> Ban | None:
+        """Return the ban that an address falls under; None for who an allow list of the system names."""
+        ...
+
+    def account(self, login: str, now: float) -> Ban | None:
+        """Return the ban of a login, or of what `mailweir_core.bans.paused_login` makes of one."""
+        ...
+
+    def hit(self, ban: Ban, now: float) -> None:
+        """Count a connection that was turned away for a ban."""
+        ...
+
+    def subscribe(self, callback: Callable[[Ban], None]) -> None:
+        """Have `callback` called with every ban that comes from now on."""
+        ...
+
+
+class Passes(Protocol):
+    """Knows the clients that have waited for the banner, on whatever process."""
+
+    async def holds(self, client: Address) -> bool:
+        """Say whether a client has a pass; False where nobody knows in time. Never raises."""
+        ...
+
+    def grant(self, client: Address, seconds: float) -> None:
+        """Let a client have a pass for so long; it is stored when there is time."""
+        ...
 
 
 class Keeper(Protocol):
@@ -158,18 +195,29 @@ class ReputationQuestion:
     sender: str = ""
     recipients: tuple[str, ...] = ()
 
+    def unanswered(self, outcome: Outcome) -> "ReputationAnswer":
+        """Return what stands for the answer where there is none."""
+        recipients = (outcome,) * len(self.recipients)
+        return ReputationAnswer(outcome, self.client, recipients, answered=False)
+
 
 @dataclass(frozen=True, slots=True)
 class ReputationAnswer:
     """What is known of the client now, what speaks for or against it, and at RCPT that for each recipient.
 
-    The answer on a client holds for `valid_seconds`.
+    The answer on a client holds for `valid_seconds`. `answered` False: nobody did, this stands for it.
     """
 
     outcome: Outcome
     client: ClientFacts
     recipients: tuple[Outcome, ...] = ()
     valid_seconds: float = 0.0
+    answered: bool = True
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Return every outcome in it."""
+        return (self.outcome, *self.recipients)
 
 
 class Reputation(Protocol):
@@ -190,13 +238,26 @@ class GreylistQuestion:
     recipients: tuple[str, ...]
     score: float | None = None
 
+    def unanswered(self, outcome: Outcome) -> "GreylistAnswer":
+        """Return what stands for the answer where there is none."""
+        return GreylistAnswer((outcome,) * len(self.recipients), answered=False)
+
 
 @dataclass(frozen=True, slots=True)
 class GreylistAnswer:
-    """One outcome for each recipient; `wait_seconds` until the last of them may be sent to."""
+    """One outcome for each recipient; `wait_seconds` until the last of them may be sent to.
+
+    `answered` False: nobody did, this stands for it.
+    """
 
     recipients: tuple[Outcome, ...]
     wait_seconds: float = 0.0
+    answered: bool = True
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Return every outcome in it."""
+        return self.recipients
 
 
 class Greylist(Protocol):
@@ -220,18 +281,35 @@ class RatelimitQuestion:
     bytes: int = 0
     score: float = 0.0
 
+    def unanswered(self, outcome: Outcome) -> "RatelimitAnswer":
+        """Return what stands for the answer where there is none."""
+        recipients = self.recipients if self.stage is Stage.RCPT else ()
+        return RatelimitAnswer(outcome, (outcome,) * len(recipients), answered=False)
+
 
 @dataclass(frozen=True, slots=True)
 class RatelimitAnswer:
-    """What holds for the client or message, and at RCPT for each recipient."""
+    """What holds for the client or message, and at RCPT for each recipient.
+
+    `answered` False: nobody did, this stands for it.
+    """
 
     outcome: Outcome
     recipients: tuple[Outcome, ...] = ()
+    answered: bool = True
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Return every outcome in it."""
+        return (self.outcome, *self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
 class Offence:
-    """Something that a client did. `measure` is a score or bytes, for kinds that have a measure."""
+    """Something that a client did. `measure` is a score or bytes, for kinds that have a measure.
+
+    `allowed`: an allow list knows the client, which is never banned then.
+    """
 
     kind: OffenceKind
     client_ip: str
@@ -241,6 +319,7 @@ class Offence:
     evidence: str = ""
     count: int = 1
     measure: float = 0.0
+    allowed: bool = False
 
 
 class Ratelimit(Protocol):

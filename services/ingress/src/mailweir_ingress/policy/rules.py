@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from mailweir_core.net import NetworkSet
 from mailweir_policy import LocalDomain, Policy
+from mailweir_policy.ratelimit import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,12 @@ class Rules:
     trusted: NetworkSet
     unscanned: NetworkSet
     proxies: NetworkSet
+    never_banned: NetworkSet
+    """Clients that no offence bans; proxies and trusted networks are among them."""
+    counts_messages: bool
+    """Whether a limit of inbound mail counts messages or bytes."""
+    unhurried: NetworkSet
+    """Clients that never wait for the banner."""
     domains: Mapping[str, LocalDomain]
     """Local domains by name."""
     postmaster_domain: str
@@ -34,6 +41,18 @@ def compile_rules(policy: Policy, version: str) -> Rules:
         trusted=NetworkSet(relay.trusted_networks),
         unscanned=NetworkSet(relay.unscanned_networks),
         proxies=NetworkSet(relay.proxy_networks),
+        never_banned=NetworkSet(
+            (
+                *policy.ratelimit.intrusion.never,
+                *relay.proxy_networks,
+                *relay.trusted_networks,
+            )
+        ),
+        counts_messages=any(
+            limit.enabled and limit.unit in (Unit.MESSAGES, Unit.BYTES)
+            for limit in policy.ratelimit.limits
+        ),
+        unhurried=NetworkSet(policy.edge.wait.exempt_networks),
         domains=MappingProxyType({domain.name: domain for domain in relay.domains}),
         postmaster_domain=relay.domains[0].name if relay.domains else "",
     )

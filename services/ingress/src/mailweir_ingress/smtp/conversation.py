@@ -144,6 +144,11 @@ class Conversation:
         return self._session
 
     @property
+    def login(self) -> str:
+        """Return whom the client has logged in as, or nothing."""
+        return self.account.login if self.account is not None else ""
+
+    @property
     def is_submission(self) -> bool:
         """Say whether the client came by a door for our own users."""
         return self.door.listener is not Listener.MX

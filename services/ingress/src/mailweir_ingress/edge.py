@@ -1,0 +1,352 @@
+"""The edge in a session: each phase asks the services at once, and hears one decision.
+
+Nothing in here raises. A service that does not answer in the phase's time, or keeps failing, is an outcome
+TEMPERROR, counted, and what follows from that is the policy's to say.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailweir_core.bans import Ban, OffenceKind
+from mailweir_core.client import ClientFacts
+from mailweir_core.clock import Clock
+from mailweir_core.net import parse_ip
+from mailweir_core.outcome import Outcome, Status
+from mailweir_core.record import Envelope, Listener, Session
+from mailweir_ingress.asking import Line
+from mailweir_ingress.metrics import Metrics, Phase
+from mailweir_ingress.policy.edge import (
+    MessageFound,
+    RecipientFacts,
+    RecipientFound,
+    Screened,
+    SenderFound,
+    on_recipient,
+    on_screened,
+    on_sender,
+)
+from mailweir_ingress.policy.rules import Rules
+from mailweir_ingress.ports import (
+    STRANGER,
+    Greylist,
+    GreylistAnswer,
+    GreylistQuestion,
+    Offence,
+    Ratelimit,
+    RatelimitAnswer,
+    RatelimitQuestion,
+    Reputation,
+    ReputationAnswer,
+    ReputationQuestion,
+    Stage,
+)
+from mailweir_policy.greylist import GreylistMode
+
+REPORT_SECONDS: Final = 0.25
+"""How long the reply to an offence waits for what follows from it."""
+
+_TAKEN: Final = RecipientFound(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services that are deployed; None for one that is not."""
+
+    reputation: Reputation | None = None
+    greylist: Greylist | None = None
+    ratelimit: Ratelimit | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the checks that somebody answers."""
+        asked = (
+            ("reputation", self.reputation),
+            ("greylist", self.greylist),
+            ("ratelimit", self.ratelimit),
+        )
+        return frozenset(name for name, service in asked if service is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A message whose content is judged, as the edge looks at it.
+
+    `recipients` are those that may be greylisted; `score` is None where there is no verdict.
+    """
+
+    envelope: Envelope
+    client: ClientFacts
+    recipients: tuple[str, ...]
+    bytes: int
+    score: float | None
+
+
+class Edge:
+    """Asks the edge's services for every session of the process."""
+
+    def __init__(
+        self, services: Services, rules: Callable[[], Rules], clock: Clock, metrics: Metrics
+    ) -> None:
+        """Ask `services`; `rules` are those in force, for what no transaction has rules for."""
+        self._services = services
+        self._rules = rules
+        self._clock = clock
+        self._metrics = metrics
+        self._reputation = Line("reputation", clock, metrics)
+        self._greylist = Line("greylist", clock, metrics)
+        self._ratelimit = Line("ratelimit", clock, metrics)
+        self.deployed: Final = services.names
+        """The checks that somebody answers."""
+
+    async def screen(
+        self, session: Session, rules: Rules, remembered: Screened | None = None
+    ) -> Screened:
+        """Look at a client that has connected.
+
+        `remembered`: what was found when it came before; then only its coming is counted.
+        """
+        if not self.deployed or session.trusted:
+            return Screened(None, STRANGER)
+        seconds = rules.policy.edge.connect_seconds
+        started = self._clock.monotonic()
+        reputation: asyncio.Task[ReputationAnswer] | None = None
+        async with asyncio.TaskGroup() as both:
+            if remembered is None and session.listener is Listener.MX:
+                question = ReputationQuestion(Stage.CONNECT, session)
+                reputation = self._ask_reputation(both, question, seconds)
+            counted = RatelimitQuestion(
+                Stage.CONNECT, session, STRANGER if remembered is None else remembered.client
+            )
+            ratelimit = self._ask_ratelimit(both, counted, seconds)
+        self._took(Phase.CONNECT, started)
+        found = _known(reputation.result()) if reputation is not None else remembered
+        return _screened(found or Screened(None, STRANGER), ratelimit, rules)
+
+    async def sender(
+        self, session: Session, sender: str, client: ClientFacts, rules: Rules
+    ) -> SenderFound:
+        """Look at the sender of a transaction that begins."""
+        service = self._services.reputation
+        if service is None or not _is_stranger(session):
+            return SenderFound(None, client)
+        question = ReputationQuestion(Stage.MAIL, session, client, sender)
+        seconds = rules.policy.edge.mail_seconds
+        started = self._clock.monotonic()
+        answer = await self._reputation.ask(
+            lambda: service.check(question, seconds), question.unanswered
+        )
+        self._took(Phase.MAIL, started)
+        outcomes = (answer.outcome,)
+        return SenderFound(on_sender(outcomes, answer.client, rules), answer.client, outcomes)
+
+    def looks_at_recipients(self, session: Session, client: ClientFacts) -> bool:
+        """Say whether anybody is asked about the recipients of this client."""
+        return bool(self.deployed) and _is_stranger(session) and not client.allowed
+
+    async def recipients(
+        self,
+        session: Session,
+        sender: str,
+        recipients: Sequence[str],
+        client: ClientFacts,
+        rules: Rules,
+        earlier: tuple[Outcome, ...] = (),
+    ) -> Sequence[RecipientFound]:
+        """Look at recipients that exist, all at once; one answer for each, in order.
+
+        `earlier` is what was said of client and sender before.
+        """
+        if not self.looks_at_recipients(session, client):
+            return [_TAKEN] * len(recipients)
+        asked = tuple(recipients)
+        seconds = rules.policy.edge.recipient_seconds
+        started = self._clock.monotonic()
+        async with asyncio.TaskGroup() as all_of_them:
+            reputation = self._ask_reputation(
+                all_of_them,
+                ReputationQuestion(Stage.RCPT, session, client, sender, asked),
+                seconds,
+            )
+            ratelimit = self._ask_ratelimit(
+                all_of_them,
+                RatelimitQuestion(Stage.RCPT, session, client, sender, asked),
+                seconds,
+            )
+            greylist = None
+            if not client.known and rules.policy.greylist.mode is not GreylistMode.OFF:
+                greylist = self._ask_greylist(
+                    all_of_them, GreylistQuestion(session, client, sender, asked), seconds
+                )
+        self._took(Phase.RCPT, started)
+        facts = _by_recipient(len(asked), client, earlier, reputation, greylist, ratelimit)
+        return [on_recipient(one, rules) for one in facts]
+
+    async def message(self, judged: Judged, rules: Rules) -> MessageFound:
+        """Look at a message that its content would let in."""
+        session = judged.envelope.session
+        asks_greylist = self._may_come_later(judged, rules)
+        asks_ratelimit = self._counts(judged, rules)
+        if not asks_greylist and not asks_ratelimit:
+            return MessageFound()
+        seconds = rules.policy.edge.recipient_seconds
+        started = self._clock.monotonic()
+        greylist: asyncio.Task[GreylistAnswer] | None = None
+        ratelimit: asyncio.Task[RatelimitAnswer] | None = None
+        sender = judged.envelope.sender
+        async with asyncio.TaskGroup() as both:
+            if asks_greylist:
+                again = GreylistQuestion(
+                    session, judged.client, sender, judged.recipients, judged.score
+                )
+                greylist = self._ask_greylist(both, again, seconds)
+            if asks_ratelimit:
+                counted = RatelimitQuestion(
+                    Stage.MESSAGE,
+                    session,
+                    judged.client,
+                    sender,
+                    judged.envelope.recipients,
+                    judged.envelope.ref,
+                    judged.bytes,
+                    judged.score or 0.0,
+                )
+                ratelimit = self._ask_ratelimit(both, counted, seconds)
+        self._took(Phase.MESSAGE, started)
+        waiting = greylist.result() if greylist is not None else GreylistAnswer(())
+        return MessageFound(
+            waiting.recipients,
+            ratelimit.result().outcome if ratelimit is not None else None,
+            waiting.wait_seconds,
+        )
+
+    def watches(self, kind: OffenceKind, session: Session) -> bool:
+        """Say whether an offence of this client would be counted by anybody.
+
+        Our own users and trusted clients are only watched for what fills sessions.
+        """
+        rules = self._rules()
+        rule = rules.policy.ratelimit.intrusion.rules.of(kind)
+        if self._services.ratelimit is None or rule is None or not rule.enabled:
+            return False
+        if not rules.policy.ratelimit.intrusion.enabled:
+            return False
+        if (session.trusted or session.auth_user) and kind is not OffenceKind.RESET:
+            return False
+        return parse_ip(session.client_ip) not in rules.never_banned
+
+    async def offend(self, offence: Offence, session: Session) -> Ban | None:
+        """Report an offence; returns the ban that follows, if one does. Never raises."""
+        service = self._services.ratelimit
+        if service is None or not self.watches(offence.kind, session):
+            return None
+        self._metrics.offences[offence.kind].inc()
+        return await service.report(offence, REPORT_SECONDS)
+
+    def _may_come_later(self, judged: Judged, rules: Rules) -> bool:
+        policy = rules.policy.greylist
+        return (
+            self._services.greylist is not None
+            and policy.mode is not GreylistMode.OFF
+            and policy.score is not None
+            and judged.score is not None
+            and judged.score >= policy.score
+            and bool(judged.recipients)
+            and _is_stranger(judged.envelope.session)
+            and not (judged.client.known or judged.client.allowed)
+        )
+
+    def _counts(self, judged: Judged, rules: Rules) -> bool:
+        """Say whether the message counts: our users' always, others' where a limit counts messages."""
+        if self._services.ratelimit is None:
+            return False
+        session = judged.envelope.session
+        if session.auth_user:
+            return True
+        return rules.counts_messages and not session.trusted and not judged.client.allowed
+
+    def _ask_reputation(
+        self, group: asyncio.TaskGroup, question: ReputationQuestion, seconds: float
+    ) -> asyncio.Task[ReputationAnswer] | None:
+        service = self._services.reputation
+        if service is None:
+            return None
+        return group.create_task(
+            self._reputation.ask(lambda: service.check(question, seconds), question.unanswered)
+        )
+
+    def _ask_greylist(
+        self, group: asyncio.TaskGroup, question: GreylistQuestion, seconds: float
+    ) -> asyncio.Task[GreylistAnswer] | None:
+        service = self._services.greylist
+        if service is None:
+            return None
+        return group.create_task(
+            self._greylist.ask(lambda: service.check(question, seconds), question.unanswered)
+        )
+
+    def _ask_ratelimit(
+        self, group: asyncio.TaskGroup, question: RatelimitQuestion, seconds: float
+    ) -> asyncio.Task[RatelimitAnswer] | None:
+        service = self._services.ratelimit
+        if service is None:
+            return None
+        return group.create_task(
+            self._ratelimit.ask(lambda: service.check(question, seconds), question.unanswered)
+        )
+
+    def _took(self, phase: Phase, started: float) -> None:
+        self._metrics.seconds[phase].observe(self._clock.monotonic() - started)
+
+
+def _is_stranger(session: Session) -> bool:
+    """Say whether lists and greylisting are for this session at all: mail of others on port 25."""
+    return session.listener is Listener.MX and not session.trusted and not session.auth_user
+
+
+def _known(answer: ReputationAnswer) -> Screened:
+    found = answer.outcome.status in (Status.OK, Status.HIT)
+    seconds = answer.valid_seconds if found else 0.0
+    return Screened(None, answer.client, (answer.outcome,), seconds)
+
+
+def _screened(
+    found: Screened, ratelimit: asyncio.Task[RatelimitAnswer] | None, rules: Rules
+) -> Screened:
+    """Return what was found of a client with the decision on it; what a limit said is not remembered."""
+    listed = tuple(outcome for outcome in found.outcomes if outcome.check == "reputation")
+    outcomes = listed if ratelimit is None else (*listed, ratelimit.result().outcome)
+    decision = on_screened(outcomes, found.client, rules)
+    return Screened(decision, found.client, outcomes, found.valid_seconds)
+
+
+def _by_recipient(
+    count: int,
+    client: ClientFacts,
+    earlier: tuple[Outcome, ...],
+    reputation: asyncio.Task[ReputationAnswer] | None,
+    greylist: asyncio.Task[GreylistAnswer] | None,
+    ratelimit: asyncio.Task[RatelimitAnswer] | None,
+) -> list[RecipientFacts]:
+    """Return the facts on each recipient; what was said of client and sender holds for all."""
+    known = reputation.result() if reputation is not None else None
+    limits = ratelimit.result() if ratelimit is not None else None
+    waiting = greylist.result() if greylist is not None else None
+    session = earlier if known is None else (*earlier, known.outcome)
+    return [
+        RecipientFacts(
+            client=client,
+            session=session,
+            reputation=_at(known.recipients, n) if known is not None else None,
+            greylist=_at(waiting.recipients, n) if waiting is not None else None,
+            ratelimit=_at(limits.recipients, n) if limits is not None else None,
+            limits=limits.outcome if limits is not None else None,
+            wait_seconds=waiting.wait_seconds if waiting is not None else 0.0,
+        )
+        for n in range(count)
+    ]
+
+
+def _at(outcomes: Sequence[Outcome], n: int) -> Outcome | None:
+    return outcomes[n] if n < len(outcomes) else None
