@@ -113,7 +113,11 @@ WARDEN: Final = ConsumerSpec(
     "warden", JUDGED, "mailweir.*.judged.v1.>", max_deliver=20, max_ack_pending=5000,
     description="ratelimit takes in what was judged: scores of outgoing mail, corrections of limits",
 )  # fmt: skip
-CONSUMERS: Final = (DELIVERER, HOLDER, RECORDER, TRACKER, HISTORIAN, WARDEN)
+GREYLISTER: Final = ConsumerSpec(
+    "greylister", JUDGED, "mailweir.*.judged.v1.>", max_deliver=20, max_ack_pending=5000,
+    description="greylist notes whose last message was spam, in adaptive mode",
+)  # fmt: skip
+CONSUMERS: Final = (DELIVERER, HOLDER, RECORDER, TRACKER, HISTORIAN, WARDEN, GREYLISTER)
 
 CONFIG: Final = BucketSpec(
     "config", description="`v.<n>`: immutable policy documents; `current`: the number in force"

@@ -1,0 +1,1 @@
+"""Greylisting: come back later?"""

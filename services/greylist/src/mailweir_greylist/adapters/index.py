@@ -1,0 +1,120 @@
+"""The entries as people look through them: a copy in memory that a watch keeps, the newest first.
+
+Reading a hundred thousand entries from the broker for each page would hold up the checks; so each process
+keeps up to `most` of them, in the order of their last write. A revision says where a page begins: it means
+the same in every process.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailweir_greylist.metrics import Metrics
+from mailweir_greylist.policy.entry import LISTED, Entry, Kind, State, load
+from mailweir_greylist.ports import Page
+from mailweir_runtime.bus.ports import Bus, Entry as Stored
+from mailweir_runtime.bus.topology import GREYLIST
+
+ROWS_A_TURN: Final = 2000
+"""After so many rows or changes, whatever else waits has its turn: some milliseconds."""
+_KINDS: Final = (f"{Kind.TRIPLET}.", f"{Kind.CLIENT}.")
+
+
+@dataclass(slots=True)
+class _Row:
+    key: str
+    revision: int
+    state: State
+    expires_at: float
+    text: bytes  # the stored form, in lower case for the search
+    value: bytes
+
+
+class Index:
+    """A bounded copy of the bucket; `run` keeps it up to date."""
+
+    def __init__(self, bus: Bus, most: int, metrics: Metrics) -> None:
+        """Begin empty; `run` fills it."""
+        self._bus = bus
+        self._most = most
+        self._metrics = metrics
+        self._rows: dict[str, _Row] = {}  # the last written last
+        self._states: Counter[State] = Counter()
+
+    async def run(self) -> None:
+        """Follow the bucket until cancelled; an outage is waited for."""
+        bucket = await self._bus.bucket(GREYLIST)
+        changes = 0
+        async for stored in bucket.watch():
+            if stored.key.startswith(_KINDS):
+                self.take(stored)
+            changes += 1
+            if changes % ROWS_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    def take(self, stored: Stored) -> None:
+        """Note one change."""
+        self._drop(stored.key)
+        if stored.value is None:
+            return
+        try:
+            entry = load(stored.value)
+        except ValueError:
+            return  # the store counts it where it matters
+        if entry.state not in LISTED:
+            return
+        lower = stored.value.lower()
+        text = stored.value if lower == stored.value else lower
+        row = _Row(stored.key, stored.revision, entry.state, entry.expires_at, text, stored.value)
+        self._rows[stored.key] = row
+        self._add(entry.state, 1)
+        if len(self._rows) > self._most:
+            self._drop(next(iter(self._rows)))
+            self._metrics.dropped.inc()
+
+    def count(self, state: State) -> int:
+        """Return how many entries are in a state."""
+        return self._states[state]
+
+    async def page(
+        self, *, state: State | None, text: str, limit: int, before: int, now: float
+    ) -> Page:
+        """Return up to `limit` entries last written before revision `before` (0: the newest)."""
+        wanted = text.lower().encode(errors="backslashreplace")
+        found: list[_Row] = []
+        for start, rows in self._newest_first():
+            if start:
+                await asyncio.sleep(0)
+            for row in rows:
+                if _fits(row, state, wanted, before, now):
+                    found.append(row)
+                    if len(found) > limit:
+                        return Page(_entries(found[:limit]), found[limit - 1].revision)
+        return Page(_entries(found))
+
+    def _newest_first(self) -> list[tuple[int, Sequence[_Row]]]:
+        rows = list(reversed(self._rows.values()))
+        return [(at, rows[at : at + ROWS_A_TURN]) for at in range(0, len(rows), ROWS_A_TURN)]
+
+    def _drop(self, key: str) -> None:
+        row = self._rows.pop(key, None)
+        if row is not None:
+            self._add(row.state, -1)
+
+    def _add(self, state: State, number: int) -> None:
+        self._states[state] += number
+        self._metrics.entries.labels(state).set(self._states[state])
+
+
+def _fits(row: _Row, state: State | None, text: bytes, before: int, now: float) -> bool:
+    if before and row.revision >= before:
+        return False
+    if state is not None and row.state is not state:
+        return False
+    return now < row.expires_at and (not text or text in row.text)
+
+
+def _entries(rows: Sequence[_Row]) -> tuple[tuple[str, Entry], ...]:
+    return tuple((row.key, load(row.value)) for row in rows)

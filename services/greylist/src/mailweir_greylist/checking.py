@@ -1,0 +1,261 @@
+"""A batch of questions against the store: one read for all, then one write for each entry that changes.
+
+Two processes may hold the same entry at once: each writes over exactly what it read, and who was slower reads
+again and goes by what the other made of it. Nothing here waits longer than the policy's `answer_seconds`:
+what has no answer by then passes.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mailweir_core.clock import Clock
+from mailweir_greylist.metrics import Metrics
+from mailweir_greylist.policy.answers import Answer, Lost
+from mailweir_greylist.policy.candidates import Spared, spared, spared_recipient
+from mailweir_greylist.policy.entry import Entry, State
+from mailweir_greylist.policy.forecast import Counts
+from mailweir_greylist.policy.keys import Triplet, client_key, identity, mark_key, triplet
+from mailweir_greylist.policy.question import Question
+from mailweir_greylist.policy.steps import Found, Step, counted, renewed, step
+from mailweir_greylist.ports import Kept, Store, StoreLost
+from mailweir_policy.greylist import GreylistPolicy
+
+TRIES: Final = 4
+"""How often an entry is read again when another process wrote it first; each time the other got its way."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """A question that the store is asked about: its entries by key, and which recipients each is for."""
+
+    question: Question
+    client: str
+    abouts: dict[str, Triplet] = field(default_factory=dict)
+    places: dict[str, list[int]] = field(default_factory=dict)
+    answers: list[Answer | None] = field(default_factory=list)
+    came_back: bool = False
+
+    def settle(self, key: str, answer: Answer) -> None:
+        """Answer for the recipients of an entry."""
+        for place in self.places[key]:
+            self.answers[place] = answer
+
+    def settle_all(self, answer: Answer) -> None:
+        """Answer for all that have no answer yet."""
+        self.answers = [answer if a is None else a for a in self.answers]
+        self.abouts = {}
+
+
+def plan_of(question: Question, policy: GreylistPolicy) -> Plan:
+    """Return what has to be asked for a question; nothing where all is clear without the store."""
+    plan = Plan(question, "")
+    if (why := spared(question, policy)) is not None:
+        plan.answers = [Answer(why)] * len(question.recipients)
+        return plan
+    plan.client = identity(question)
+    for place, recipient in enumerate(question.recipients):
+        if spared_recipient(recipient, policy):
+            plan.answers.append(Answer(Spared.BYPASSED))
+            continue
+        about = triplet(question, recipient, policy)
+        plan.answers.append(None)
+        plan.abouts[about.key] = about
+        plan.places.setdefault(about.key, []).append(place)
+    return plan
+
+
+class Checker:
+    """Answers questions; `tally` holds what was counted since it was last taken out."""
+
+    def __init__(self, store: Store, clock: Clock, metrics: Metrics) -> None:
+        """Take where entries are kept."""
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self.tally = Counts()
+
+    async def check(
+        self, questions: Sequence[Question], policy: GreylistPolicy
+    ) -> list[list[Answer]]:
+        """Return an answer for each recipient of each question. Never raises for the store."""
+        plans = [plan_of(question, policy) for question in questions]
+        asked = [plan for plan in plans if plan.abouts]
+        if asked:
+            await self._ask(asked, policy)
+        answers = [[a or Answer(Lost.SLOW) for a in plan.answers] for plan in plans]
+        self._count(questions, answers)
+        return answers
+
+    async def _ask(self, plans: Sequence[Plan], policy: GreylistPolicy) -> None:
+        started, lost = self._clock.monotonic(), Lost.SLOW
+        try:
+            async with asyncio.timeout(policy.answer_seconds):
+                await self._settle_all(plans, policy)
+        except TimeoutError:
+            self._failed(Lost.SLOW)
+        except StoreLost:
+            lost = Lost.UNAVAILABLE
+            self._failed(lost)
+        for plan in plans:
+            plan.settle_all(Answer(lost))
+        self._metrics.store_seconds.observe(self._clock.monotonic() - started)
+
+    async def _settle_all(self, plans: Sequence[Plan], policy: GreylistPolicy) -> None:
+        kept = dict(await self._store.read(_keys(plans, policy)))
+        now = self._clock.now()
+        _spare(plans, kept, policy, now)
+        async with asyncio.TaskGroup() as tasks:
+            for key, askers in _by_key(plans).items():
+                tasks.create_task(self._settle(key, askers, kept[key], policy, now))
+            for key, entry in _in_use(plans, kept, policy, now).items():
+                tasks.create_task(self._note(key, entry, kept[key], now))
+        async with asyncio.TaskGroup() as tasks:
+            for key, back in _by_client(plans).items():
+                tasks.create_task(self._count_client(key, back, kept[key], policy, now))
+
+    async def _settle(
+        self, key: str, plans: Sequence[Plan], kept: Kept, policy: GreylistPolicy, now: float
+    ) -> None:
+        """Take an entry through the questions about it, in their order, and store it once."""
+        for _ in range(TRIES):
+            steps = _walk(kept.entry, key, plans, policy, now)
+            changed = next((s.entry for s in reversed(steps) if s.entry is not None), None)
+            must = any(s.must for s in steps)
+            stored = changed is None or await self._stored(key, changed, kept, now)
+            if stored or not must:
+                return self._accept(key, plans, steps, now)
+            again = None if stored is None else await self._again(key)
+            if again is None:
+                return _settle_lost(key, plans, Lost.UNAVAILABLE)
+            kept = again
+        self._failed(Lost.CONTENDED)
+        return _settle_lost(key, plans, Lost.CONTENDED)
+
+    async def _stored(self, key: str, entry: Entry, kept: Kept, now: float) -> bool | None:
+        """Store an entry; False where another was faster, None where the store is away."""
+        try:
+            return await self._store.write(key, entry, kept, now)
+        except StoreLost:
+            self._failed(Lost.UNAVAILABLE)
+            return None
+
+    async def _again(self, key: str) -> Kept | None:
+        """Read an entry that another process wrote meanwhile; None where the store is away."""
+        try:
+            return (await self._store.read([key]))[key]
+        except StoreLost:
+            self._failed(Lost.UNAVAILABLE)
+            return None
+
+    async def _note(self, key: str, entry: Entry, kept: Kept, now: float) -> None:
+        """Store what no answer depends on."""
+        await self._stored(key, entry, kept, now)
+
+    def _accept(self, key: str, plans: Sequence[Plan], steps: Sequence[Step], now: float) -> None:
+        for plan, made in zip(plans, steps, strict=True):
+            plan.settle(key, Answer(made.found, made.wait))
+            if made.found is Found.FIRST:
+                self.tally.deferred += 1
+            elif made.found is Found.RETURNED and made.entry is not None and made.entry.passes == 1:
+                plan.came_back = True
+                self.tally.came_back(now - made.entry.first_at)
+                self._metrics.wait_seconds.observe(now - made.entry.first_at)
+
+    async def _count_client(
+        self, key: str, plans: Sequence[Plan], kept: Kept, policy: GreylistPolicy, now: float
+    ) -> None:
+        """Count transactions of a client that came back; answers do not wait for it to succeed."""
+        for _ in range(TRIES):
+            entry = kept.entry
+            for plan in plans:
+                entry = counted(entry, plan.client, plan.question, policy, now)
+            if entry is None or await self._stored(key, entry, kept, now) is not False:
+                return
+            again = await self._again(key)
+            if again is None:
+                return
+            kept = again
+        self._failed(Lost.CONTENDED)
+
+    def _count(self, questions: Sequence[Question], answers: Sequence[Sequence[Answer]]) -> None:
+        for question, found in zip(questions, answers, strict=True):
+            for answer in found:
+                self._metrics.recipients.labels(answer.finding).inc()
+                if question.score is None and answer.finding not in (Spared.OFF, Spared.OURS):
+                    self.tally.checked += 1
+
+    def _failed(self, cause: Lost) -> None:
+        self._metrics.store_failures.labels(cause).inc()
+
+
+def _keys(plans: Iterable[Plan], policy: GreylistPolicy) -> list[str]:
+    keys: dict[str, None] = {}
+    for plan in plans:
+        keys.update(dict.fromkeys(plan.abouts))
+        keys[client_key(plan.client)] = None
+        if policy.adaptive:
+            keys[mark_key(plan.question.sender)] = None
+    return list(keys)
+
+
+def _spare(
+    plans: Iterable[Plan], kept: Mapping[str, Kept], policy: GreylistPolicy, now: float
+) -> None:
+    """Answer for clients that are exempt, and in adaptive mode for senders without a mark."""
+    for plan in plans:
+        client = kept[client_key(plan.client)].entry
+        if client is not None and client.state is State.EXEMPT and client.lives(now):
+            plan.settle_all(Answer(Spared.EXEMPT))
+        elif policy.adaptive:
+            mark = kept[mark_key(plan.question.sender)].entry
+            if mark is None or not mark.lives(now):
+                plan.settle_all(Answer(Spared.CLEAN_BEFORE))
+
+
+def _in_use(
+    plans: Iterable[Plan], kept: Mapping[str, Kept], policy: GreylistPolicy, now: float
+) -> dict[str, Entry]:
+    """Return the exempt clients whose use is to be noted."""
+    used = {}
+    for plan in plans:
+        key = client_key(plan.client)
+        entry = kept[key].entry
+        if Answer(Spared.EXEMPT) in plan.answers and entry is not None:
+            noted = renewed(entry, policy, now)
+            if noted is not None:
+                used[key] = noted
+    return used
+
+
+def _by_key(plans: Iterable[Plan]) -> dict[str, list[Plan]]:
+    found: dict[str, list[Plan]] = {}
+    for plan in plans:
+        for key in plan.abouts:
+            found.setdefault(key, []).append(plan)
+    return found
+
+
+def _by_client(plans: Iterable[Plan]) -> dict[str, list[Plan]]:
+    found: dict[str, list[Plan]] = {}
+    for plan in plans:
+        if plan.came_back:
+            found.setdefault(client_key(plan.client), []).append(plan)
+    return found
+
+
+def _walk(
+    entry: Entry | None, key: str, plans: Sequence[Plan], policy: GreylistPolicy, now: float
+) -> list[Step]:
+    steps = []
+    for plan in plans:
+        made = step(entry, plan.abouts[key], plan.question, policy, now)
+        entry = made.entry or entry
+        steps.append(made)
+    return steps
+
+
+def _settle_lost(key: str, plans: Sequence[Plan], lost: Lost) -> None:
+    for plan in plans:
+        plan.settle(key, Answer(lost))
