@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MARKS: Final = 64
-"""Up to so many are counted one by one; more in steps of a MARKS-th of the window, which are never late."""
+"""Up to so many are counted exactly; more in steps of a 64th of the window, for at most a step too long."""
 SAMPLES: Final = 4
 MAX_SAMPLE: Final = 64
 MAX_COUNT: Final = 1_000_000_000
@@ -35,7 +35,7 @@ class Tally:
 
     @property
     def since(self) -> float:
-        """Return when the first of them was, 0 where there is none."""
+        """Return when the first of them was, to a step; 0 where there is none."""
         return self.marks[0].at if self.marks else 0.0
 
 
@@ -50,14 +50,15 @@ class Window:
 def add(tally: Tally, count: int, samples: Sequence[str], window: Window, now: float) -> Tally:
     """Return the tally with `count` more of them now, without what the window has left behind."""
     step = window.seconds / MARKS if window.count > MARKS else 0.0
+    at = (math.floor(now / step) + 1) * step if step else now
     # a mark from the future is of a process whose clock is ahead: it counts as of now
-    marks = [Mark(min(mark.at, now), mark.count) for mark in tally.marks]
+    marks = [Mark(min(mark.at, at), mark.count) for mark in tally.marks]
     marks = [mark for mark in marks if mark.at > now - window.seconds]
     count = max(0, min(count, MAX_COUNT))
-    if marks and (now - marks[-1].at < step or len(marks) > MARKS):
-        marks[-1] = Mark(marks[-1].at, marks[-1].count + count)
+    if marks and (marks[-1].at == at or len(marks) > MARKS):
+        marks[-1] = Mark(at, min(marks[-1].count + count, MAX_COUNT))
     elif count:
-        marks.append(Mark(now, count))
+        marks.append(Mark(at, count))
     return Tally(tuple(marks), merged(tally.samples, samples))
 
 
@@ -92,3 +93,11 @@ def _mark(value: object) -> Mark:
         ):
             return Mark(float(at), count)
     raise ValueError("a mark is a time and a count")
+
+
+def tally_of(value: bytes | None) -> Tally:
+    """Return what was counted so far; nothing where that cannot be read."""
+    try:
+        return Tally() if value is None else load_tally(value)
+    except ValueError:
+        return Tally()  # a count that is lost bans nobody
