@@ -178,3 +178,10 @@ def test_a_view_cannot_be_changed() -> None:
 def test_a_header_is_a_plain_value() -> None:
     field = Header("A", b"A: 1\n", 0, 2, 100)
     assert field == Headers(b"A: 1\n", limits=ParseLimits(field_bytes=100))[0]
+
+
+def test_names_come_in_order_and_lower_case() -> None:
+    headers = Headers(b"Subject: a\r\nTO : b\r\nX-Odd: c\r\nto: d\r\n")
+    assert headers.names == ["subject", "to", "x-odd", "to"]
+    assert headers.names == [field.name.lower() for field in headers]
+    assert Headers(b"").names == []

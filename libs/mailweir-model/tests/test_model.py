@@ -12,6 +12,7 @@ from mailweir_mail import Message, parse
 from mailweir_model import Model, View, artefact, extract, shipped
 from mailweir_model.artefact import InvalidArtefactError
 from mailweir_model.features import VERSION
+from mailweir_model.linear import joined
 from mailweir_model.model import dump
 
 SHIPPED = files("mailweir_model").joinpath("data", "prior.mwm").read_bytes()
@@ -108,6 +109,19 @@ def test_judging_has_the_features_of_teaching() -> None:
     known = np.isin(features.views[View.WORDS], MODEL.tables[View.WORDS].hashes).mean()
     assert MODEL.judge(features).known_share == pytest.approx(known)
     assert MODEL.judge(features) == MODEL.opinion(SPAM)
+
+
+@pytest.mark.parametrize("message", [SPAM, HAM, mail(""), parse(b"")], ids=range(4))
+def test_the_joined_tables_say_what_each_says_by_itself(message: Message) -> None:
+    features = extract(message)
+    tables = joined(MODEL.tables)
+    logits, places, shares = tables.read(features.keys, features.starts)
+    for view, table in MODEL.tables.items():
+        alone = table.read(features.views[view])
+        here = (places >= features.starts[view]) & (places < features.starts[view + 1])
+        assert logits[view] == pytest.approx(alone.logit)
+        assert (places[here] - features.starts[view]).tolist() == alone.places.tolist()
+        assert shares[here] == pytest.approx(alone.shares)
 
 
 def test_dumped_and_loaded_it_is_the_same() -> None:

@@ -150,6 +150,13 @@ class Headers(Frozen):
         return Header(name, head + value, split.offsets[place], len(head), self._limits.field_bytes)
 
     @property
+    def names(self) -> Sequence[str]:
+        """Return the names of all fields in order, in lower case; no field is made for them."""
+        return [
+            head[:-1].strip(_BLANKS).lower().decode("ascii") for head, _, _ in self._split.fields
+        ]
+
+    @property
     def junk_at(self) -> int | None:
         """Return where in `raw` the lines begin that are no header any more, or None.
 

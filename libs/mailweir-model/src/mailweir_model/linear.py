@@ -1,13 +1,15 @@
 """A linear model over hashed features, as two plain arrays: which features, and what each is worth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from .features import Hashes
+from .features import Hashes, Keys
 
+V = TypeVar("V", bound=int)
 Weights = npt.NDArray[np.int8]
 STEPS: Final = 127
 """A weight is a whole number of this many steps of the table's scale in either direction."""
@@ -44,6 +46,46 @@ class LinearTable:
         places = np.flatnonzero(self.hashes[at] == found)
         shares = self.weights[at[places]] * (self.scale / STEPS / count**0.5)
         return Reading(self.bias + float(shares.sum()), places, shares, len(places) / count)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinedTables:
+    """Several tables in one, for a message's views in one look-up: the same as reading each by itself.
+
+    `keys` are hashes with the number of their view above them, in rising order, `worth` what each adds for a
+    message that has no other feature in its view, `biases` the constants by view.
+    """
+
+    keys: Keys
+    worth: npt.NDArray[np.float64]
+    biases: npt.NDArray[np.float64]
+
+    def read(
+        self, keys: Keys, starts: npt.NDArray[np.intp]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """Return log-odds by view, and of each known feature the place in `keys` and what it adds.
+
+        `starts` says where in `keys` each view begins, and where the last one ends.
+        """
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        places = np.flatnonzero(self.keys[at] == keys)
+        view = np.searchsorted(starts, places, side="right") - 1
+        shares = self.worth[at[places]] / np.sqrt(np.diff(starts))[view]
+        sums = np.bincount(view, shares, len(self.biases))
+        return self.biases + sums, places, shares
+
+
+def joined(tables: Mapping[V, LinearTable]) -> JoinedTables:
+    """Return tables by the number of their view as one; a view without a table adds nothing."""
+    order = sorted(tables)
+    biases = np.zeros(order[-1] + 1)
+    for view in order:
+        biases[view] = tables[view].bias
+    return JoinedTables(
+        np.concatenate([tables[v].hashes.astype(np.uint64) | np.uint64(v << 32) for v in order]),
+        np.concatenate([tables[v].weights * (tables[v].scale / STEPS) for v in order]),
+        biases,
+    )
 
 
 def quantised(

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from mailweir_mail import Message
 
@@ -15,7 +16,7 @@ from . import artefact
 from .artefact import Artefact, InvalidArtefactError
 from .calibration import RATES, Calibration
 from .features import VERSION, Features, View, extract
-from .linear import LinearTable, Reading
+from .linear import JoinedTables, LinearTable, joined
 
 CONTENT: Final = (View.WORDS, View.PAIRS, View.SUBJECT, View.PROSE)
 """The aspects that need the language to be one that was taught."""
@@ -84,12 +85,13 @@ class Model:
 
     def judge(self, features: Features) -> Opinion:
         """Return what the model says of features."""
-        readings = {view: table.read(features.views[view]) for view, table in self.tables.items()}
-        known = readings[View.WORDS].known
+        logits, places, shares = self._joined.read(features.keys, features.starts)
+        words = slice(*np.searchsorted(places, features.starts[View.WORDS : View.WORDS + 2]))
+        known = len(places[words]) / max(1, _count(features, View.WORDS))
         abstained = _unknown(features, known)
         calibration = self.form if abstained else self.whole
-        score = self.combined(readings, FORM if abstained else (*CONTENT, *FORM))
-        spam, ham = ((), ()) if abstained else _evidence(features, readings[View.WORDS])
+        score = self.combined(logits, FORM if abstained else (*CONTENT, *FORM))
+        spam, ham = ((), ()) if abstained else _evidence(features, places[words], shares[words])
         return Opinion(
             calibration.probability(score),
             calibration.rarity(score),
@@ -100,17 +102,21 @@ class Model:
             known,
         )
 
-    def combined(self, readings: Mapping[View, Reading], views: tuple[View, ...]) -> float:
+    def combined(self, logits: npt.NDArray[np.float64], views: tuple[View, ...]) -> float:
         """Return the mean over aspects, each by its usual spread: others must agree to what one finds."""
         total = math.fsum(self.shares[view] for view in views)
         return (
             math.fsum(
                 self.shares[view]
-                * max(-LIMIT, min(LIMIT, readings[view].logit / self.spreads[view]))
+                * max(-LIMIT, min(LIMIT, float(logits[view]) / self.spreads[view]))
                 for view in views
             )
             / total
         )
+
+    @cached_property
+    def _joined(self) -> JoinedTables:
+        return joined(self.tables)
 
     @cached_property
     def size(self) -> int:
@@ -183,21 +189,25 @@ def _unknown(features: Features, known: float) -> str | None:
     return None
 
 
-def _evidence(features: Features, reading: Reading) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
-    order = np.argsort(reading.shares, kind="stable")
+def _count(features: Features, view: View) -> int:
+    return int(features.starts[view + 1] - features.starts[view])
+
+
+def _evidence(
+    features: Features, places: npt.NDArray[np.intp], shares: npt.NDArray[np.float64]
+) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+    """Return the words that spoke for spam and for ham; `places` are those of known words in the keys."""
+    order = np.argsort(shares, kind="stable")
     picked = [int(i) for i in (*order[:TOP], *order[::-1][:TOP])]
     if not picked:
         return (), ()
     # hashes cannot be turned back: the word is the one of this very message that has it
-    unique = features.views[View.WORDS]
-    terms = [
-        Term(_word(features, int(unique[reading.places[i]])), round(float(reading.shares[i]), 3))
-        for i in picked
-    ]
-    spam = sorted((t for t in set(terms) if t.weight > 0), key=lambda t: (-t.weight, t.word))
-    ham = sorted((t for t in set(terms) if t.weight < 0), key=lambda t: (t.weight, t.word))
+    found = features.keys[places[picked]].astype(np.uint32)
+    at = (features.hashed == found[:, None]).argmax(axis=1)
+    terms = {
+        Term(features.words[where], round(float(shares[i]), 3))
+        for i, where in zip(picked, at.tolist(), strict=True)
+    }
+    spam = sorted((t for t in terms if t.weight > 0), key=lambda t: (-t.weight, t.word))
+    ham = sorted((t for t in terms if t.weight < 0), key=lambda t: (t.weight, t.word))
     return tuple(spam[:TOP]), tuple(ham[:TOP])
-
-
-def _word(features: Features, hashed: int) -> str:
-    return features.words[int(np.argmax(features.hashed == hashed))]

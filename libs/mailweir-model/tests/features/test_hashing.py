@@ -3,7 +3,16 @@ import zlib
 import numpy as np
 from hypothesis import given, strategies as st
 
-from mailweir_model.features.hashing import EMPTY, grams, hash_facts, hash_words, mix, pair
+from mailweir_model.features.hashing import (
+    EMPTY,
+    checksums,
+    distinct,
+    grams,
+    hash_lists,
+    hash_words,
+    mix,
+    pair,
+)
 
 words = st.lists(st.text(min_size=1, max_size=12).filter(lambda w: "\n" not in w), max_size=30)
 
@@ -32,15 +41,28 @@ def test_the_order_of_a_pair_counts() -> None:
     assert pair(a, b, 1)[0] != pair(b, a, 1)[0]
 
 
+@given(st.lists(words, min_size=1, max_size=4))
+def test_many_lists_are_hashed_as_each_by_itself(lists: list[list[str]]) -> None:
+    together = hash_lists([(items, seed) for seed, items in enumerate(lists)])
+    alone = [hash_words(items, seed) for seed, items in enumerate(lists)]
+    assert [found.tolist() for found in together] == [found.tolist() for found in alone]
+
+
 @given(st.lists(st.text(max_size=8), max_size=20))
-def test_facts_are_a_set_in_rising_order(items: list[str]) -> None:
-    hashed = hash_facts(items, 1)
-    assert (hashed[1:] > hashed[:-1]).all()
-    assert hash_facts(reversed(items), 1).tolist() == hashed.tolist()
+def test_a_line_feed_in_a_word_makes_no_two_of_it(items: list[str]) -> None:
+    plain = [item.replace("\n", " ") for item in items]
+    assert len(checksums(items)) == len(items)
+    assert checksums(items).tolist() == checksums(plain).tolist()
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=30))
+def test_different_numbers_in_rising_order(values: list[int]) -> None:
+    assert distinct(np.array(values, np.uint64)).tolist() == sorted(set(values))
 
 
 def test_nothing_gives_nothing() -> None:
-    assert len(hash_words([], 1)) == len(hash_facts([], 1)) == len(EMPTY) == 0
+    assert len(hash_words([], 1)) == len(checksums([])) == len(EMPTY) == 0
+    assert [len(found) for found in hash_lists([([], 1), (["a"], 2), ([], 3)])] == [0, 1, 0]
     assert len(grams("", (5,), 1)) == 0
 
 

@@ -7,10 +7,11 @@ from enum import IntEnum
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from mailweir_mail import Message
 
-from .hashing import EMPTY, Hashes, grams, hash_facts, hash_words, pair
+from .hashing import EMPTY, Hashes, Keys, distinct, grams, hash_lists, pair
 from .header import header_facts
 from .language import Language, language_of
 from .links import link_facts
@@ -44,15 +45,29 @@ class View(IntEnum):
     PROSE = 6
 
 
+EDGES: Final[Keys] = np.array([view << 32 for view in (*View, len(View))], np.uint64)
+"""Where in `Features.keys` each view begins, as a number to look for, and behind the last one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The hashed features of one message by view, each once and in rising order; and what it is about."""
+    """The hashed features of one message, and what it is about.
 
-    views: tuple[Hashes, ...]
+    `keys` are the hashes of all views, each with the number of its view above it, each once and in rising
+    order; `starts` says where each view begins, and where the last one ends.
+    """
+
+    keys: Keys
+    starts: npt.NDArray[np.intp]
     words: tuple[str, ...]
     hashed: Hashes
     """Of each of `words`, in order."""
     language: Language
+
+    @property
+    def views(self) -> tuple[Hashes, ...]:
+        """Return the hashes of each view, each once and in rising order."""
+        return tuple(np.split(self.keys.astype(np.uint32), self.starts[1:-1]))
 
 
 def extract(message: Message) -> Features:
@@ -63,31 +78,39 @@ def extract(message: Message) -> Features:
     titles = words_of(subject)
     language = language_of(subject + "\n" + own, (*titles, *words))
     sender = message.from_.first
-    hashed = hash_words(words, View.WORDS)
-    views = (
-        np.unique(hashed),
-        _pairs(hashed),
-        _subject(subject, titles),
-        hash_facts(header_facts(message), View.HEADER),
-        hash_facts(
-            link_facts(message.links, owner_of(sender.domain) if sender else ""), View.LINKS
-        ),
-        hash_facts(html_facts(message), View.HTML),
-        hash_facts(_prose(own, words, quoted, language), View.PROSE),
+    owner = owner_of(sender.domain) if sender else ""
+    hashed, title, header, links, html, prose = hash_lists(
+        (
+            (words, View.WORDS),
+            (titles, View.SUBJECT),
+            (list(header_facts(message)), View.HEADER),
+            (list(link_facts(message.links, owner)), View.LINKS),
+            (list(html_facts(message)), View.HTML),
+            (list(_prose(own, words, quoted, language)), View.PROSE),
+        )
     )
-    return Features(views, words, hashed, language)
+    pieces = grams(subject.lower(), (3, 4, 5), 100 + View.SUBJECT)
+    keys = _keys(
+        (hashed, View.WORDS),
+        (_pairs(hashed), View.PAIRS),
+        (title, View.SUBJECT),
+        (_pairs(title), View.SUBJECT),
+        (pieces, View.SUBJECT),
+        (header, View.HEADER),
+        (links, View.LINKS),
+        (html, View.HTML),
+        (prose, View.PROSE),
+    )
+    return Features(keys, np.searchsorted(keys, EDGES), words, hashed, language)
+
+
+def _keys(*lists: tuple[Hashes, View]) -> Keys:
+    views = np.repeat(EDGES[[view for _, view in lists]], [len(hashes) for hashes, _ in lists])
+    return distinct(np.concatenate([hashes for hashes, _ in lists]) | views)
 
 
 def _pairs(hashed: Hashes) -> Hashes:
-    if len(hashed) < 2:
-        return EMPTY
-    return np.unique(pair(hashed[:-1], hashed[1:], View.PAIRS))
-
-
-def _subject(subject: str, titles: tuple[str, ...]) -> Hashes:
-    hashed = hash_words(titles, View.SUBJECT)
-    found = grams(subject.lower(), (3, 4, 5), 100 + View.SUBJECT)
-    return np.unique(np.concatenate([hashed, _pairs(hashed), found]))
+    return pair(hashed[:-1], hashed[1:], View.PAIRS) if len(hashed) > 1 else EMPTY
 
 
 def _prose(own: str, words: tuple[str, ...], quoted: float, language: Language) -> Iterator[str]:

@@ -1,13 +1,17 @@
 """Many tokens to 32-bit numbers at once: the loops are in C, a token costs tens of nanoseconds."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from itertools import accumulate
+from typing import Final, TypeVar
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint32]
+Keys = npt.NDArray[np.uint64]
+"""Hashes below the number of their view: one array in rising order holds the views one after the other."""
+Numbers = TypeVar("Numbers", Hashes, Keys)
 
 EMPTY: Final[Hashes] = np.empty(0, np.uint32)
 EMPTY.flags.writeable = False
@@ -19,22 +23,51 @@ _MASK: Final = 0xFFFFFFFF
 
 def hash_words(words: Sequence[str], seed: int) -> Hashes:
     """Return one hash for each word, in order; `seed` keeps the views of a message apart."""
+    return mix(checksums(words), seed) if words else EMPTY
+
+
+def hash_lists(lists: Sequence[tuple[Sequence[str], int]]) -> tuple[Hashes, ...]:
+    """Return what `hash_words` gives for each list with its seed: many short lists at the cost of one."""
+    ends = list(accumulate(len(words) for words, _ in lists))
+    raw = checksums([word for words, _ in lists for word in words])
+    seeds = np.repeat([_seed(seed) for _, seed in lists], [len(words) for words, _ in lists])
+    return tuple(np.split(_mixed(raw, seeds), ends[:-1]))
+
+
+def checksums(words: Sequence[str]) -> Hashes:
+    """Return the CRC-32 of each word in UTF-8, in order; a line feed in one counts as a blank."""
     if not words:
         return EMPTY
-    # A word has no white space in it, so one encoding and one split make the pieces.
+    # One encoding and one split make all the pieces.
     pieces = "\n".join(words).encode("utf-8", "surrogatepass").split(b"\n")
-    return mix(np.fromiter(map(crc32, pieces), np.uint32, len(pieces)), seed)
-
-
-def hash_facts(facts: Iterable[str], seed: int) -> Hashes:
-    """Return the hashes of a set of facts, each once, in rising order."""
-    return np.unique(hash_words([f.replace("\n", " ") for f in facts], seed))
+    if len(pieces) != len(words):
+        return checksums([word.replace("\n", " ") for word in words])
+    return np.fromiter(map(crc32, pieces), np.uint32, len(pieces))
 
 
 def mix(values: Hashes, seed: int) -> Hashes:
     """Scramble numbers: crc32 is linear, and two views or lengths must not meet in one number."""
-    mixed = (values ^ np.uint32((seed * 0x85EBCA6B) & _MASK)) * _PRIME
+    return _mixed(values, _seed(seed))
+
+
+def _seed(seed: int) -> np.uint32:
+    return np.uint32((seed * 0x85EBCA6B) & _MASK)
+
+
+def _mixed(values: Hashes, seeds: np.uint32 | Hashes) -> Hashes:
+    mixed = (values ^ seeds) * _PRIME
     return (mixed ^ (mixed >> _SHIFT)) * np.uint32(0x2C1B3C6D)
+
+
+def distinct(values: Numbers) -> Numbers:
+    """Return the different numbers in rising order."""
+    if len(values) < 2:
+        return values
+    ordered = np.sort(values)
+    kept = np.empty(len(ordered), np.bool_)
+    kept[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=kept[1:])
+    return ordered[kept]
 
 
 def pair(first: Hashes, second: Hashes, seed: int) -> Hashes:
@@ -43,10 +76,10 @@ def pair(first: Hashes, second: Hashes, seed: int) -> Hashes:
 
 
 def grams(text: str, sizes: Iterable[int], seed: int) -> Hashes:
-    """Return the hashes of all character n-grams of a text, each once; the text's ends count as blanks."""
+    """Return the hashes of all character n-grams of a text, size by size; its ends count as blanks."""
     codes = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), np.uint32)
     found = [_rolled(codes, size, seed) for size in sizes if size <= len(codes)]
-    return np.unique(np.concatenate(found)) if found else EMPTY
+    return np.concatenate(found) if found else EMPTY
 
 
 def _rolled(codes: Hashes, size: int, seed: int) -> Hashes:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -32,7 +33,7 @@ _TRAFFIC: Final = frozenset(
 
 def header_facts(message: Message) -> Iterator[str]:
     """Yield what is there and how it looks."""
-    names = [n for field in message.headers[:FIELDS] if not _is_traffic(n := field.name.lower())]
+    names = [name for name in message.headers.names[:FIELDS] if not _is_traffic(name)]
     counts: dict[str, int] = {}
     for name in names:
         counts[name] = counts.get(name, 0) + 1
@@ -72,6 +73,7 @@ def _value_facts(message: Message) -> Iterator[str]:
         yield f"date shape {re.sub('[A-Za-z]+', 'a', re.sub('[0-9]', '0', text[:40]))}"
 
 
+@lru_cache(maxsize=1024)
 def _is_traffic(name: str) -> bool:
     """Say whether a field tells the way a message came (a list, a relay), not how it was made.
 

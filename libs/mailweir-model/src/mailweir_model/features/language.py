@@ -61,7 +61,7 @@ def language_of(text: str, words: Sequence[str]) -> Language:
     if sample.isascii() and not any(c.isalpha() for c in sample[:500]):
         script, share = "", 0.0
     letters = [w for w in words[:600] if w[0].isalpha()]
-    english = sum(w in ENGLISH for w in letters) / max(1, len(letters))
+    english = sum(map(ENGLISH.__contains__, letters)) / max(1, len(letters))
     return Language(script, share, english, len(letters))
 
 
