@@ -70,6 +70,25 @@ class Services:
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends, as far as a transaction knows: `outcomes` are what was said of client and sender before."""
+
+    session: Session
+    sender: str
+    client: ClientFacts
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the services said of recipients; None for one that was not asked."""
+
+    reputation: ReputationAnswer | None
+    greylist: GreylistAnswer | None
+    ratelimit: RatelimitAnswer | None
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A message whose content is judged, as the edge looks at it.
 
@@ -146,18 +165,10 @@ class Edge:
         return bool(self.deployed) and _is_stranger(session) and not client.allowed
 
     async def recipients(
-        self,
-        session: Session,
-        sender: str,
-        recipients: Sequence[str],
-        client: ClientFacts,
-        rules: Rules,
-        earlier: tuple[Outcome, ...] = (),
+        self, who: Sender, recipients: Sequence[str], rules: Rules
     ) -> Sequence[RecipientFound]:
-        """Look at recipients that exist, all at once; one answer for each, in order.
-
-        `earlier` is what was said of client and sender before.
-        """
+        """Look at recipients that exist, all at once; one answer for each, in order."""
+        session, sender, client = who.session, who.sender, who.client
         if not self.looks_at_recipients(session, client):
             return [_TAKEN] * len(recipients)
         asked = tuple(recipients)
@@ -180,8 +191,12 @@ class Edge:
                     all_of_them, GreylistQuestion(session, client, sender, asked), seconds
                 )
         self._took(Phase.RCPT, started)
-        facts = _by_recipient(len(asked), client, earlier, reputation, greylist, ratelimit)
-        return [on_recipient(one, rules) for one in facts]
+        answers = _Answers(
+            reputation.result() if reputation is not None else None,
+            greylist.result() if greylist is not None else None,
+            ratelimit.result() if ratelimit is not None else None,
+        )
+        return [on_recipient(one, rules) for one in _by_recipient(who, len(asked), answers)]
 
     async def message(self, judged: Judged, rules: Rules) -> MessageFound:
         """Look at a message that its content would let in."""
@@ -321,22 +336,13 @@ def _screened(
     return Screened(decision, found.client, outcomes, found.valid_seconds)
 
 
-def _by_recipient(
-    count: int,
-    client: ClientFacts,
-    earlier: tuple[Outcome, ...],
-    reputation: asyncio.Task[ReputationAnswer] | None,
-    greylist: asyncio.Task[GreylistAnswer] | None,
-    ratelimit: asyncio.Task[RatelimitAnswer] | None,
-) -> list[RecipientFacts]:
+def _by_recipient(who: Sender, count: int, answers: _Answers) -> list[RecipientFacts]:
     """Return the facts on each recipient; what was said of client and sender holds for all."""
-    known = reputation.result() if reputation is not None else None
-    limits = ratelimit.result() if ratelimit is not None else None
-    waiting = greylist.result() if greylist is not None else None
-    session = earlier if known is None else (*earlier, known.outcome)
+    known, waiting, limits = answers.reputation, answers.greylist, answers.ratelimit
+    session = who.outcomes if known is None else (*who.outcomes, known.outcome)
     return [
         RecipientFacts(
-            client=client,
+            client=who.client,
             session=session,
             reputation=_at(known.recipients, n) if known is not None else None,
             greylist=_at(waiting.recipients, n) if waiting is not None else None,

@@ -4,16 +4,20 @@ Nothing in here depends on the connection: a client that hangs up now changes no
 and is recorded, whether the 250 reaches anybody or not.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+from mailweir_core.bans import OffenceKind
 from mailweir_core.clock import Clock
 from mailweir_core.decision import Action, Decision
 from mailweir_core.net import client_network, parse_ip
 from mailweir_core.outcome import Outcome, Status
+from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope
 from mailweir_ingress.attempts import Attempts, fingerprint
-from mailweir_ingress.checks import ABSENT
+from mailweir_ingress.checks import ABSENT, recorded, telling
+from mailweir_ingress.edge import Edge, Judged
 from mailweir_ingress.metrics import Metrics, Phase
 from mailweir_ingress.policy.compose import cleaned, composed
 from mailweir_ingress.policy.decide import (
@@ -23,65 +27,90 @@ from mailweir_ingress.policy.decide import (
     decide,
     shape_refusal,
 )
+from mailweir_ingress.policy.edge import MessageFound
 from mailweir_ingress.policy.facts import ContentVerdict, MessageFacts
 from mailweir_ingress.policy.trace import received
 from mailweir_ingress.ports import Keeper, NotKept, Record, RecordKind, Scorer, SigningKeys
 from mailweir_ingress.signing import Signer
-from mailweir_ingress.smtp.house import Arrival
+from mailweir_ingress.smtp.house import Arrival, Received
 from mailweir_runtime.logs import get_logger
 
 SCORING: Final = "scoring"
+_WORTH_SAYING: Final = frozenset({Status.OK, Status.HIT, Status.TEMPERROR})
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What it takes to receive a message."""
+
+    scorer: Scorer
+    keeper: Keeper
+    keys: SigningKeys
+    edge: Edge
 
 
 class Receiver:
     """Takes messages in. One for the process; what it remembers are resent messages."""
 
-    def __init__(
-        self,
-        scorer: Scorer,
-        keeper: Keeper,
-        metrics: Metrics,
-        clock: Clock,
-        version: str,
-        keys: SigningKeys,
-    ) -> None:
+    def __init__(self, means: Means, metrics: Metrics, clock: Clock, version: str) -> None:
         """Take the ports; `version` stands in the header X-Mailweir-Version."""
-        self._scorer = scorer
-        self._keeper = keeper
+        self._scorer = means.scorer
+        self._keeper = means.keeper
+        self._edge = means.edge
         self._metrics = metrics
         self._clock = clock
         self._version = version
-        self._sign = Signer(keys, metrics, clock)
+        self._sign = Signer(means.keys, metrics, clock)
         self._attempts = Attempts()
         self._log = get_logger(__name__).bind()  # bound once, since each line would do it again
 
-    async def __call__(self, arrival: Arrival) -> Decision:
+    async def __call__(self, arrival: Arrival) -> Received:
         """Return what the client is to be told, once it may be. Never raises."""
         try:
             return await self._receive(arrival)
         except Exception:  # noqa: BLE001 - logged; the client learns that it may come again
             self._log.exception("message_crashed", ref=arrival.envelope.ref)
             self._metrics.messages[INTERNAL.action, INTERNAL.reason].inc()
-            return INTERNAL
+            return Received(INTERNAL)
 
-    async def _receive(self, arrival: Arrival) -> Decision:
+    async def _receive(self, arrival: Arrival) -> Received:
         rules = arrival.rules
         trace = received(arrival.envelope, rules.hostname)
         content = arrival.content
         if arrival.shape.claims:  # rarely, and it means to split the header into its fields
             content = cleaned(content, rules.hostname)
         verdict, scoring = await self._judge(arrival, trace, content)
-        decision = decide(self._facts(arrival, verdict), rules)
-        record = self._record(arrival, decision, verdict, (*ABSENT, scoring))
+        decision, checks = await self._decide(arrival, verdict)
+        record = self._record(arrival, decision, verdict, (*checks, scoring))
         if decision.action in (Action.ACCEPT, Action.TAG, Action.HOLD):
-            headers = verdict.headers if verdict is not None else ()
+            headers = (*(verdict.headers if verdict is not None else ()), *unchecked(checks))
             whole = composed(content, trace, arrival.envelope.ref, self._version, headers)
             signed = await self._sign(arrival.envelope, content, headers, rules)
             record = await self._keep(record, signed + whole)
         else:
             self._keeper.note(record)
         self._account(record)
-        return record.decision
+        return _received(record, arrival)
+
+    async def _decide(
+        self, arrival: Arrival, verdict: ContentVerdict | None
+    ) -> tuple[Decision, tuple[Outcome, ...]]:
+        """Return the decision, and the outcomes of the edge's checks.
+
+        Checks that count what is taken, or have senders come again, are only asked about what the content
+        would let in.
+        """
+        rules = arrival.rules
+        facts = self._facts(arrival, verdict)
+        decision = decide(facts, rules)
+        if not self._edge.deployed:
+            return decision, ABSENT
+        found = MessageFound()
+        if decision.action.takes_mail and decision.action is not Action.DISCARD:
+            found = await self._edge.message(_judged(arrival, verdict), rules)
+        found = replace(found, session=arrival.outcomes)
+        decision = decide(replace(facts, edge=found), rules)
+        return decision, recorded(found.outcomes, self._edge.deployed)
 
     async def _judge(
         self, arrival: Arrival, trace: bytes, content: bytes
@@ -95,7 +124,7 @@ class Receiver:
         verdict = await self._scorer.score(
             arrival.envelope,
             trace + content,
-            (),  # no check has anything to tell yet
+            telling(recorded(arrival.outcomes, self._edge.deployed)) if arrival.outcomes else (),
             arrival.rules.policy.scoring.budget_seconds,
         )
         seconds = self._clock.monotonic() - started
@@ -105,7 +134,12 @@ class Receiver:
         )
 
     def _facts(self, arrival: Arrival, verdict: ContentVerdict | None) -> MessageFacts:
-        facts = MessageFacts(arrival.shape, exempt=arrival.exempt, verdict=verdict)
+        facts = MessageFacts(
+            arrival.shape,
+            exempt=arrival.exempt,
+            verdict=verdict,
+            outbound=bool(arrival.envelope.session.auth_user),
+        )
         if verdict is None or not _is_for_later(verdict):
             return facts
         return replace(facts, attempts=self._attempts.count(_fingerprint(arrival)))
@@ -165,10 +199,41 @@ class Receiver:
             user=envelope.session.auth_user,
             recipients=len(envelope.recipients),
             scoring=scoring.status,
+            checks={c.check: c.status for c in record.checks[:-1] if c.status in _WORTH_SAYING},
             scoring_milliseconds=round(scoring.seconds * 1000, 1),
             config=record.config_version,
             milliseconds=round((record.judged_at - envelope.received_at) * 1000, 1),
         )
+
+
+def unchecked(checks: Sequence[Outcome]) -> tuple[tuple[str, str], ...]:
+    """Return the header that names the session's checks that failed, if any did."""
+    lost = [check.check for check in checks if check.status is Status.TEMPERROR]
+    return (("X-Mailweir-Unchecked", ", ".join(lost)),) if lost else ()
+
+
+def _judged(arrival: Arrival, verdict: ContentVerdict | None) -> Judged:
+    return Judged(
+        arrival.envelope, arrival.client, arrival.unspared, arrival.shape.bytes, _score(verdict)
+    )
+
+
+def _score(verdict: ContentVerdict | None) -> float | None:
+    known = verdict is not None and verdict.status in (Status.OK, Status.HIT)
+    return verdict.score if verdict is not None and known else None
+
+
+def _received(record: Record, arrival: Arrival) -> Received:
+    """Return what became of a message; malware and a high score speak against who sent it."""
+    verdict = record.verdict
+    score = _score(verdict)
+    if verdict is None or score is None:
+        return Received(record.decision)
+    if verdict.reason is Reason.MALWARE:
+        return Received(record.decision, OffenceKind.CONTENT, score)
+    if score >= arrival.rules.policy.ratelimit.intrusion.rules.score.measure:
+        return Received(record.decision, OffenceKind.SCORE, score)
+    return Received(record.decision)
 
 
 def _is_for_later(verdict: ContentVerdict) -> bool:

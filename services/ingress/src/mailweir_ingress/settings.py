@@ -41,12 +41,12 @@ class Settings(ServiceSettings):
     """Mail is put off with 451 while less than this is free there: room for getting mail out again."""
     scoring_target: str = Field("127.0.0.1:9000", min_length=1)
     """gRPC target of the scoring service: `unix:/path`, `host:port` or `dns:///name:port`."""
-    reputation_target: str = Field("", max_length=0)
-    """gRPC target of the reputation service; this version has none and skips its check."""
-    greylist_target: str = Field("", max_length=0)
-    """gRPC target of the greylist service; this version has none and skips its check."""
-    ratelimit_target: str = Field("", max_length=0)
-    """gRPC target of the ratelimit service; this version has none and skips its check."""
+    reputation_target: str = ""
+    """gRPC target of the reputation service; empty where it is not deployed: its check is skipped."""
+    greylist_target: str = ""
+    """gRPC target of the greylist service; empty where it is not deployed: its check is skipped."""
+    ratelimit_target: str = ""
+    """gRPC target of the ratelimit service; empty where it is not deployed: its check is skipped."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Final
 from mailweir_core.decision import Action, Decision, Reply
 from mailweir_core.outcome import Status
 from mailweir_core.reasons import Reason
+from mailweir_ingress.policy.edge import on_message
 from mailweir_ingress.policy.facts import ContentVerdict, MessageFacts, Shape
 from mailweir_ingress.policy.phases import TOO_BIG, defer, reject
 from mailweir_ingress.policy.rules import Rules
@@ -28,6 +29,15 @@ _BARE_NEWLINE: Final = reject(
 )
 _LINE_TOO_LONG: Final = reject(Reason.LINE_TOO_LONG, 550, "5.6.0", "A line is too long")
 _BAD_HEADERS: Final = reject(Reason.BAD_HEADERS, 550, "5.6.0", "There are too many header lines")
+_OUTBOUND_SPAM: Final = reject(
+    Reason.OUTBOUND_SPAM, 550, "5.7.1", "The message was refused as spam"
+)
+_SPAM_AND_BLOCKED: Final = reject(
+    Reason.OUTBOUND_SPAM,
+    550,
+    "5.7.1",
+    "The message was refused as spam, and the account is blocked",
+)
 _LOOP: Final = reject(Reason.LOOP, 554, "5.4.6", "Too many hops, this message is in a loop")
 
 UNSTORED: Final = defer(
@@ -43,15 +53,40 @@ NO_MEMORY: Final = defer(Reason.MEMORY_FULL, 451, "4.3.1", "Too busy for this me
 def decide(facts: MessageFacts, rules: Rules) -> Decision:
     """Decide what becomes of a message; `verdict` None means that there is none, whyever."""
     policy = rules.policy
-    refusal = _on_shape(facts.shape, policy)
+    refusal = _on_shape(facts.shape, policy) or _outbound_spam(facts, policy)
     if refusal is not None:
         return refusal
+    decision = _on_content(facts, policy)
+    if not decision.action.takes_mail or decision.action is Action.DISCARD:
+        return decision
+    return _settled(_with_edge(decision, facts, rules), policy)
+
+
+def _on_content(facts: MessageFacts, policy: Policy) -> Decision:
     if facts.exempt:
         return _EXEMPT
     verdict = facts.verdict
     if verdict is None or verdict.status in (Status.TEMPERROR, Status.SKIPPED):
-        return _settled(_without_verdict(facts, policy), policy)
-    return _settled(_by_verdict(verdict, facts, policy), policy)
+        return _without_verdict(facts, policy)
+    return _by_verdict(verdict, facts, policy)
+
+
+def _outbound_spam(facts: MessageFacts, policy: Policy) -> Decision | None:
+    """Return the refusal of what a user of ours must not have written: the account may be in other hands."""
+    verdict, outbound = facts.verdict, policy.ratelimit.outbound
+    if not facts.outbound or verdict is None or verdict.status not in (Status.OK, Status.HIT):
+        return None
+    if verdict.score < outbound.reject_score:
+        return None
+    return _SPAM_AND_BLOCKED if outbound.block_account else _OUTBOUND_SPAM
+
+
+def _with_edge(decision: Decision, facts: MessageFacts, rules: Rules) -> Decision:
+    """Return the decision on content with what the edge adds; what is held for its content stays so."""
+    found = on_message(facts.edge, rules)
+    if found is None or (found.action is Action.HOLD and decision.action is Action.HOLD):
+        return decision
+    return found
 
 
 def shape_refusal(shape: Shape, rules: Rules) -> Decision | None:

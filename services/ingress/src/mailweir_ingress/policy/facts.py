@@ -6,6 +6,7 @@ from mailweir_core.decision import Action
 from mailweir_core.outcome import Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Listener
+from mailweir_ingress.policy.edge import NOTHING_FOUND, MessageFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,15 @@ class ContentVerdict:
 
 @dataclass(frozen=True, slots=True)
 class MessageFacts:
-    """The data of a message has come. `attempts` counts this message's coming, from 1."""
+    """The data of a message has come. `attempts` counts this message's coming, from 1.
+
+    `outbound`: one of our users sends it. `edge` is what the session's checks said, the last of which are
+    only asked once it is known that the content would let the message in.
+    """
 
     shape: Shape
     exempt: bool = False
     verdict: ContentVerdict | None = None
     attempts: int = 1
+    outbound: bool = False
+    edge: MessageFound = NOTHING_FOUND

@@ -1,9 +1,10 @@
 """Decisions before the data: connect, HELO, MAIL, RCPT."""
 
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from mailweir_core.address import AddressError
+from mailweir_core.bans import Ban
 from mailweir_core.decision import Action, Decision, Reply
 from mailweir_core.net import parse_ip
 from mailweir_core.reasons import Reason
@@ -74,6 +75,21 @@ ROUTED: Final = reject(
 )
 UNVERIFIED: Final = defer(
     Reason.RECIPIENT_UNVERIFIED, 451, "4.4.3", "The recipient could not be verified yet"
+)
+
+_BLOCKED_TEXT: Final = "This account is blocked, ask your administrator"
+_PAUSED_TEXT: Final = "This account is blocked for now, please come again"
+ACCOUNT_BLOCKED: Final = MappingProxyType(
+    {
+        "AUTH": reject(Reason.ACCOUNT_BLOCKED, 535, "5.7.13", _BLOCKED_TEXT),  # RFC 5248 §3
+        "MAIL": reject(Reason.ACCOUNT_BLOCKED, 550, "5.7.13", _BLOCKED_TEXT),
+    }
+)
+ACCOUNT_PAUSED: Final = MappingProxyType(
+    {
+        "AUTH": defer(Reason.ACCOUNT_BLOCKED, 454, "4.7.0", _PAUSED_TEXT),
+        "MAIL": defer(Reason.ACCOUNT_BLOCKED, 450, "4.7.0", _PAUSED_TEXT),
+    }
 )
 
 RECIPIENTS: Final = MappingProxyType(
@@ -157,6 +173,11 @@ def _on_sender(facts: MailFacts, rules: Rules) -> Decision:
     if refuse_local and facts.local_sender and not facts.trusted:
         return _LOCAL_SENDER
     return SENDER_OK
+
+
+def on_account_ban(ban: Ban, verb: Literal["AUTH", "MAIL"]) -> Decision:
+    """Return the refusal of a banned account: temporary where the ban has an end."""
+    return (ACCOUNT_PAUSED if ban.until else ACCOUNT_BLOCKED)[verb]
 
 
 def recipient_limit(rules: Rules, *, authenticated: bool) -> int:

@@ -21,6 +21,8 @@ class Rules:
     proxies: NetworkSet
     never_banned: NetworkSet
     """Clients that no offence bans; proxies and trusted networks are among them."""
+    traps: frozenset[str]
+    """Recipients that only who harvests addresses writes to, in the form that is compared."""
     counts_messages: bool
     """Whether a limit of inbound mail counts messages or bytes."""
     unhurried: NetworkSet
@@ -48,6 +50,7 @@ def compile_rules(policy: Policy, version: str) -> Rules:
                 *relay.trusted_networks,
             )
         ),
+        traps=frozenset(policy.ratelimit.intrusion.traps),
         counts_messages=any(
             limit.enabled and limit.unit in (Unit.MESSAGES, Unit.BYTES)
             for limit in policy.ratelimit.limits

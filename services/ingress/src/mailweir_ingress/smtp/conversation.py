@@ -1,24 +1,30 @@
 """A session in progress: its connection, what is known of the client, and how it answers."""
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from mailweir_core.address import EnvelopeAddress
+from mailweir_core.bans import MAX_EVIDENCE, OffenceKind
 from mailweir_core.client import ClientFacts
 from mailweir_core.decision import Decision
-from mailweir_core.ids import message_ref, new_ulid
-from mailweir_core.net import Address, parse_ip
+from mailweir_core.ids import message_ref
+from mailweir_core.net import Address
 from mailweir_core.outcome import Outcome
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
+from mailweir_ingress.checks import recorded
 from mailweir_ingress.metrics import Phase
+from mailweir_ingress.policy.edge import RecipientFound
+from mailweir_ingress.policy.entry import on_ban
 from mailweir_ingress.policy.phases import TOO_MANY_RECIPIENTS, defer
 from mailweir_ingress.policy.rules import Rules
-from mailweir_ingress.ports import Account, Record, RecordKind, Refused
+from mailweir_ingress.ports import Account, Offence, Record, RecordKind, Refused
 from mailweir_ingress.smtp.commands import MailCommand
+from mailweir_ingress.smtp.guest import Guest
 from mailweir_ingress.smtp.house import Door, House
 from mailweir_ingress.smtp.pulse import Pulse
-from mailweir_ingress.smtp.wire import Connection
+from mailweir_ingress.smtp.wire import Connection, SessionOver
 
 MAX_REFUSED_RECORDED: Final = 100
 MAX_ADDRESS_RECORDED: Final = 256
@@ -39,10 +45,15 @@ class Transaction:
     sender: EnvelopeAddress
     command: MailCommand
     rules: Rules
+    client: ClientFacts
+    outcomes: tuple[Outcome, ...] = ()
+    """What the checks said before any recipient."""
     recipients: dict[str, str] = field(default_factory=dict)
     """By the form that is compared, as they are kept."""
     refusals: list[tuple[str, Decision]] = field(default_factory=list)
     """Refused recipients as they were given."""
+    found: dict[str, RecipientFound] = field(default_factory=dict)
+    """What the edge said of recipients, by the form that is compared; some may not have been named yet."""
     overshoot: int = 0
 
     @property
@@ -53,30 +64,47 @@ class Transaction:
             for address, d in self.refusals
         )
 
+    @property
+    def checks(self) -> tuple[Outcome, ...]:
+        """Return what the checks said of this transaction, client and recipients."""
+        by_recipient = [self.found[key].outcomes for key in self.recipients if key in self.found]
+        return (*self.outcomes, *chain.from_iterable(by_recipient))
+
+    @property
+    def unspared(self) -> tuple[str, ...]:
+        """Return the recipients for whom the sender may have to come back, once there is content."""
+        found = self.found
+        return tuple(
+            address
+            for key, address in self.recipients.items()
+            if key not in found or not found[key].spared
+        )
+
 
 class Conversation:
     """One session's state. Verbs read and change it; `dialogue` runs it."""
 
-    def __init__(self, link: Connection, door: Door) -> None:
-        """Begin before the banner."""
+    def __init__(self, link: Connection, door: Door, guest: Guest) -> None:
+        """Begin before the banner, with a client that was let in."""
         self.link = link
         self.door = door
         self.house: House = door.house
-        self.rules = door.house.rules()
-        self.connected_at = door.house.clock.now()
-        self.id = new_ulid(self.connected_at)
+        self.rules = guest.rules
+        self.connected_at = guest.at
+        self.id = guest.id
+        self.teased = guest.teased
+        self.client_facts = guest.facts
+        """What the edge knows of the client since it connected; a transaction adds to a copy."""
+        self.outcomes = guest.outcomes
+        """What the checks said when the client connected."""
         self.pulse = Pulse()
         self.in_data = False
         self.closing: Decision | None = None
-        self.client: Address | None = None
-        self.client_ip = ""
-        self.client_port = 0
-        self.proxy_ip = ""
-        self.trusted = False
-        self.client_facts = ClientFacts()
-        """What the edge knows of the client since it connected; a transaction adds to a copy."""
-        self.outcomes: tuple[Outcome, ...] = ()
-        """What the checks said when the client connected."""
+        self.client: Address | None = guest.caller.client
+        self.client_ip = guest.caller.ip
+        self.client_port = guest.caller.port
+        self.proxy_ip = guest.caller.proxy_ip
+        self.trusted = self.client in self.rules.trusted
         self.helo = ""
         self.esmtp = False
         self.tls = ("", "")
@@ -86,6 +114,8 @@ class Conversation:
         self.messages = 0
         self.errors = 0
         self.junk = 0
+        self.unknown = 0
+        self.received = 0  # bytes of the last data
         self.auth_failures = 0
         self.replies = [0] * 6  # by first digit
         self._session: Session | None = None
@@ -99,14 +129,6 @@ class Conversation:
         self.link.cut()
 
     # -- who is who
-
-    def set_client(self, ip: str, port: int) -> None:
-        """Take the client's address, from the connection or from a proxy that is believed."""
-        self.client = parse_ip(ip)
-        self.client_ip = str(self.client) if self.client is not None else ip
-        self.client_port = port
-        self.trusted = self.client in self.rules.trusted
-        self._session = None
 
     def greet(self, helo: str, *, esmtp: bool) -> None:
         """Take the client's name; whatever was under way ends with it (RFC 5321 §4.1.4)."""
@@ -147,6 +169,11 @@ class Conversation:
     def login(self) -> str:
         """Return whom the client has logged in as, or nothing."""
         return self.account.login if self.account is not None else ""
+
+    @property
+    def allowed(self) -> bool:
+        """Say whether an allow list vouches for the client."""
+        return self.client_facts.allowed
 
     @property
     def is_submission(self) -> bool:
@@ -193,7 +220,8 @@ class Conversation:
         """Return a transaction with a reference of its own."""
         self.transactions += 1
         ref = message_ref(self.id, self.transactions)
-        return Transaction(ref, sender, command, self.rules)
+        client, outcomes = self.client_facts, self.outcomes
+        return Transaction(ref, sender, command, self.rules, client, outcomes)
 
     def abort(self) -> None:
         """End the transaction, if there is one; what it refused is recorded."""
@@ -211,6 +239,33 @@ class Conversation:
     def count_refusal(self, phase: Phase, decision: Decision) -> None:
         """Count a refusal."""
         self.house.metrics.refusals[phase, decision.reason].inc()
+
+    async def offend(
+        self,
+        kind: OffenceKind,
+        evidence: str = "",
+        *,
+        login: str = "",
+        measure: float = 0.0,
+    ) -> None:
+        """Report an offence of the client. Raises SessionOver where it is banned for it."""
+        edge, session = self.house.edge, self.session
+        if not edge.watches(kind, session):
+            return
+        client = self.client_facts if self.transaction is None else self.transaction.client
+        offence = Offence(
+            kind,
+            session.client_ip,
+            session.proxy_ip,
+            login or session.auth_user,
+            self.ref,
+            evidence[:MAX_EVIDENCE],
+            measure=measure,
+            allowed=client.allowed,
+        )
+        ban = await edge.offend(offence, session)
+        if ban is not None and self.rules.policy.ratelimit.intrusion.close:
+            raise SessionOver(on_ban(ban))
 
     def envelope(self, transaction: Transaction | None, *, received_at: float) -> Envelope:
         """Return the envelope as far as it is known."""
@@ -237,6 +292,12 @@ class Conversation:
                 reply=decision.reply.line(self.id if transaction is None else transaction.ref),
                 judged_at=now,
                 config_version=self.rules.version,
+                checks=self._checks(transaction),
                 refused=() if transaction is None else transaction.refused,
             )
         )
+
+    def _checks(self, transaction: Transaction | None) -> tuple[Outcome, ...]:
+        """Return what a record says of the checks; nothing where nobody was asked."""
+        outcomes = self.outcomes if transaction is None else transaction.checks
+        return recorded(outcomes, self.house.edge.deployed) if outcomes else ()

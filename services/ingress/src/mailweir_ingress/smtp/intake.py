@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mailweir_core.bans import OffenceKind
 from mailweir_core.decision import Decision
 from mailweir_core.reasons import Reason
 from mailweir_ingress.metrics import Phase
@@ -37,8 +38,11 @@ async def read_message(
         await _fill(talk, reader)
     except SessionOver as over:
         _note_cut_off(talk, transaction, over.decision)
+        if over.decision is _ENDLESS:
+            await talk.offend(OffenceKind.SIZE, f"{reader.received} bytes", measure=reader.received)
         raise
     finally:
+        talk.received = reader.received
         talk.house.metrics.received_bytes.inc(reader.received)
     seconds = talk.house.clock.monotonic() - started
     talk.house.metrics.seconds[Phase.DATA].observe(seconds)
@@ -87,4 +91,7 @@ def _arrival(talk: Conversation, transaction: Transaction, content: bytes) -> Ar
         or (authenticated and not rules.policy.relay.scan_submission),
         refused=transaction.refused,
         rules=rules,
+        client=transaction.client,
+        outcomes=transaction.checks,
+        unspared=transaction.unspared,
     )

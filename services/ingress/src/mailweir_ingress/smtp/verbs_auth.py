@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from mailweir_core.bans import Ban, OffenceKind, paused_login
 from mailweir_core.decision import Decision
 from mailweir_core.reasons import Reason
 from mailweir_ingress.metrics import Login, Phase
-from mailweir_ingress.policy.phases import defer, reject
+from mailweir_ingress.policy.phases import defer, on_account_ban, reject
 from mailweir_ingress.ports import Account, AccountsUnavailable
 from mailweir_ingress.smtp.conversation import Conversation
 from mailweir_ingress.smtp.lines import next_line
@@ -98,6 +99,9 @@ async def _challenge(talk: Conversation, challenge: bytes) -> bytes | Decision:
 async def _check(talk: Conversation, claimed: Credentials) -> Decision:
     await talk.link.flush()
     metrics = talk.house.metrics
+    refusal = _paused(talk, claimed.login)
+    if refusal is not None:
+        return refusal
     try:
         account = await talk.house.accounts.login(claimed.login, claimed.password)
     except AccountsUnavailable:
@@ -105,21 +109,44 @@ async def _check(talk: Conversation, claimed: Credentials) -> Decision:
         return _UNAVAILABLE
     if account is None:
         metrics.logins[Login.BAD].inc()
-        return await _failed(talk)
-    metrics.logins[Login.GOOD].inc()
+        return await _failed(talk, claimed.login)
     return _welcome(talk, account)
 
 
+def _paused(talk: Conversation, login: str) -> Decision | None:
+    """Return the refusal of a login that may not come in from here for now, whatever its password."""
+    if talk.client is None:
+        return None
+    name = paused_login(login, talk.client)
+    return _refusal(talk, talk.house.bans.account(name, talk.house.clock.now()))
+
+
 def _welcome(talk: Conversation, account: Account) -> Decision:
+    """Let in who has the password, unless the account is blocked; only its owner learns of that."""
+    ban = talk.house.bans.account(account.login.lower(), talk.house.clock.now())
+    refusal = _refusal(talk, ban)
+    if refusal is not None:
+        return refusal
+    talk.house.metrics.logins[Login.GOOD].inc()
     talk.log_in(account)
     return _GOOD
 
 
-async def _failed(talk: Conversation) -> Decision:
+def _refusal(talk: Conversation, ban: Ban | None) -> Decision | None:
+    if ban is None:
+        return None
+    refusal = on_account_ban(ban, "AUTH")
+    talk.house.metrics.logins[Login.BLOCKED].inc()
+    talk.count_refusal(Phase.AUTH, refusal)
+    return refusal
+
+
+async def _failed(talk: Conversation, login: str) -> Decision:
     """Answer late, and not often."""
     limits = talk.rules.policy.session
     talk.auth_failures += 1
     talk.count_refusal(Phase.AUTH, _BAD)
+    await talk.offend(OffenceKind.LOGIN, login, login=login)
     await talk.house.pause(limits.auth_failure_delay_seconds)
     if talk.auth_failures >= limits.auth_failures:
         raise SessionOver(_ENOUGH)

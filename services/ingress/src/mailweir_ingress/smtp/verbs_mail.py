@@ -1,10 +1,13 @@
 """The transaction: MAIL, RCPT, DATA."""
 
+from types import MappingProxyType
 from typing import Final
 
 from mailweir_core.address import AddressError, EnvelopeAddress, parse_path
+from mailweir_core.bans import OffenceKind
 from mailweir_core.decision import Action, Decision
 from mailweir_core.reasons import Reason
+from mailweir_ingress.edge import Sender
 from mailweir_ingress.metrics import Phase
 from mailweir_ingress.policy.decide import NO_MEMORY
 from mailweir_ingress.policy.facts import MailFacts
@@ -13,10 +16,12 @@ from mailweir_ingress.policy.phases import (
     RECIPIENT_OK,
     RECIPIENTS,
     ROUTED,
+    TOO_BIG,
     TOO_MANY_RECIPIENTS,
     UNVERIFIED,
     bad_recipient,
     bad_sender,
+    on_account_ban,
     on_mail,
     recipient_limit,
     reject,
@@ -24,10 +29,21 @@ from mailweir_ingress.policy.phases import (
 from mailweir_ingress.policy.relay import Standing, is_local, read_recipient, standing
 from mailweir_ingress.ports import Existence, RecordKind
 from mailweir_ingress.smtp.budget import Reservation
+from mailweir_ingress.smtp.burst import burst
 from mailweir_ingress.smtp.commands import MailCommand, read_mail, read_rcpt
-from mailweir_ingress.smtp.conversation import Conversation, Transaction
+from mailweir_ingress.smtp.conversation import TOO_MANY_ERRORS, Conversation, Transaction
 from mailweir_ingress.smtp.intake import read_message
 from mailweir_ingress.smtp.verbs_basic import NO_ARGUMENT, Answer
+from mailweir_ingress.smtp.wire import SessionOver
+
+_OFFENCES: Final = MappingProxyType(
+    {
+        Reason.UNKNOWN_RECIPIENT: OffenceKind.UNKNOWN_USER,
+        Reason.RELAY_DENIED: OffenceKind.RELAY,
+        Reason.LISTED: OffenceKind.LISTED,
+    }
+)
+"""What a refused recipient counts as, by the reason."""
 
 _GO_ON: Final = b"354 End data with <CR><LF>.<CR><LF>"
 _NESTED: Final = reject(Reason.BAD_SEQUENCE, 503, "5.5.1", "A transaction is under way already")
@@ -53,18 +69,42 @@ async def mail(talk: Conversation, argument: str) -> Answer:
         decision = bad_sender(sender)
         talk.count_refusal(Phase.MAIL, decision)
         return decision
-    return _begin(talk, sender, command)
+    return await _begin(talk, sender, command)
 
 
-def _begin(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) -> Decision:
+async def _begin(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) -> Decision:
     decision = on_mail(_mail_facts(talk, sender, command), talk.rules)
+    if decision.reason is Reason.BAD_SEQUENCE:
+        talk.count_refusal(Phase.MAIL, decision)
+        return decision
+    transaction = talk.begin(sender, command)
     if decision.action is Action.ACCEPT:
-        talk.transaction = talk.begin(sender, command)
+        decision = _blocked(talk) or await _look_at_sender(talk, transaction) or decision
+    if decision.action is Action.ACCEPT:
+        talk.transaction = transaction
         return decision
     talk.count_refusal(Phase.MAIL, decision)
-    if decision.reason is not Reason.BAD_SEQUENCE:
-        talk.note(RecordKind.TRANSACTION, talk.begin(sender, command), decision)
+    talk.note(RecordKind.TRANSACTION, transaction, decision)
     return decision
+
+
+def _blocked(talk: Conversation) -> Decision | None:
+    """Return the refusal of an account that was blocked since it logged in."""
+    if talk.account is None:
+        return None
+    ban = talk.house.bans.account(talk.account.login.lower(), talk.house.clock.now())
+    return None if ban is None else on_account_ban(ban, "MAIL")
+
+
+async def _look_at_sender(talk: Conversation, transaction: Transaction) -> Decision | None:
+    """Add what the edge knows of the sender to the transaction; returns a refusal that cannot wait."""
+    sender = str(transaction.sender)
+    found = await talk.house.edge.sender(
+        talk.session, sender, transaction.client, transaction.rules
+    )
+    transaction.client = found.client
+    transaction.outcomes = (*transaction.outcomes, *found.outcomes)
+    return found.decision
 
 
 def _mail_facts(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) -> MailFacts:
@@ -98,7 +138,23 @@ async def rcpt(talk: Conversation, argument: str) -> Answer:
     decision = await _recipient(talk, transaction, path)
     if decision.action is not Action.ACCEPT:
         talk.refuse_recipient(path, decision)
+        await _offended(talk, decision, path)
     return decision
+
+
+async def _offended(talk: Conversation, decision: Decision, path: str) -> None:
+    """Report a refused recipient where such are counted. Raises SessionOver where that is enough of them."""
+    kind = _OFFENCES.get(decision.reason)
+    if kind is None:
+        return
+    await talk.offend(kind, path)
+    if kind is not OffenceKind.UNKNOWN_USER:
+        return
+    talk.unknown += 1
+    rule = talk.rules.policy.ratelimit.intrusion.rules.unknown_user
+    # Whoever counts over all sessions may be away; within one session nobody guesses any longer for that.
+    if talk.unknown >= rule.count and talk.house.edge.watches(kind, talk.session):
+        raise SessionOver(TOO_MANY_ERRORS)
 
 
 async def _recipient(talk: Conversation, transaction: Transaction, path: str) -> Decision:
@@ -108,14 +164,36 @@ async def _recipient(talk: Conversation, transaction: Transaction, path: str) ->
         return ROUTED
     if isinstance(recipient, AddressError):
         return bad_recipient(recipient)
+    if recipient.key in rules.traps:
+        await talk.offend(OffenceKind.TRAP, recipient.key)
     may_relay = talk.trusted or talk.account is not None
     where = standing(recipient, rules, may_relay=may_relay)
     decision = RECIPIENTS[where]
     if where is Standing.PROBE:
         decision = await _probed(talk, recipient)
     if decision is RECIPIENT_OK:
+        decision = await _look_at_recipient(talk, transaction, recipient)
+    if decision is RECIPIENT_OK:
         transaction.recipients.setdefault(recipient.key, str(recipient))
     return decision
+
+
+async def _look_at_recipient(
+    talk: Conversation, transaction: Transaction, recipient: EnvelopeAddress
+) -> Decision:
+    """Return what the edge says of a recipient that exists; the rest of its burst is asked about with it."""
+    edge, session, known = talk.house.edge, talk.session, transaction.found
+    if not edge.looks_at_recipients(session, transaction.client):
+        return RECIPIENT_OK
+    if recipient.key not in known:
+        asked = burst(talk, transaction, recipient)
+        found = await edge.recipients(
+            Sender(session, str(transaction.sender), transaction.client, transaction.outcomes),
+            tuple(asked.values()),
+            transaction.rules,
+        )
+        known.update(zip(asked, found, strict=True))
+    return known[recipient.key].decision or RECIPIENT_OK
 
 
 async def _probed(talk: Conversation, recipient: EnvelopeAddress) -> Decision:
@@ -166,15 +244,22 @@ async def _receive(talk: Conversation, transaction: Transaction) -> None:
         arrival = await read_message(talk, transaction, reservation)
         if isinstance(arrival, Decision):
             _end_refused(talk, transaction, arrival)
+            if arrival is TOO_BIG:
+                size = talk.received
+                await talk.offend(OffenceKind.SIZE, f"{size} bytes", measure=size)
             return
-        decision = await talk.house.receive(arrival)
+        received = await talk.house.receive(arrival)
     finally:
         reservation.release()
+    decision = received.decision
     talk.answer(decision)
     talk.transaction = None
     if decision.action.takes_mail:
         talk.messages += 1
         talk.forgive()
+    if received.offence is not None:
+        score = received.score
+        await talk.offend(received.offence, f"{transaction.ref}: {score:.1f}", measure=score)
 
 
 def _end_refused(talk: Conversation, transaction: Transaction, refusal: Decision) -> None:
