@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from mailweir_ratelimit.intrusion_metrics import IntrusionMetrics
+
 BUCKETS: Final = ("rates", "quotas")
 OPERATIONS: Final = ("take", "give", "correct")
 PHASES: Final = ("connect", "recipient", "message", "outbound")
@@ -71,6 +73,9 @@ class Metrics:
         self.waited = _counter(
             registry, "waiting_ends", "What became of messages that waited.", "how"
         )
+        self.not_waiting = _counter(
+            registry, "waiting_not_noted", "Held messages that could not be noted as waiting."
+        )
         self.judged = _counter(registry, "judged_records", "Records of judged mail taken in.")
         self.unreadable = _counter(
             registry, "unreadable_records", "Records that could not be read."
@@ -78,6 +83,7 @@ class Metrics:
         self.blocked = _counter(
             registry, "accounts_blocked", "Accounts blocked for what they sent."
         )
+        self.intrusion = IntrusionMetrics(registry)
         self._zero()
 
     def cells(self, bucket: str) -> CellMetrics:

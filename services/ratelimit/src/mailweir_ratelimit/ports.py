@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from mailweir_ratelimit.policy.gcra import Rate
+from mailweir_ratelimit.policy.bucket import Take, Taken
+from mailweir_ratelimit.policy.notice import Letter
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -55,27 +56,6 @@ class Cells(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
-    """`amount` units for the bucket `key`, which takes what `rate` times `factor` allows."""
-
-    key: str
-    rate: Rate
-    amount: int = 1
-    factor: float = 1.0
-    corrected: bool = True
-    """Whether what mail has done to the bucket counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Whether it was taken; if not, in how many seconds it fits. `failed`: the counter is away, in words."""
-
-    taken: bool
-    next_seconds: float = 0.0
-    failed: str = ""
-
-
 class Counters(Protocol):
     """Buckets that are exact over all processes."""
 
@@ -89,4 +69,44 @@ class Counters(Protocol):
 
     async def correct(self, key: str, ham: int, spam: int) -> bool:
         """Move what a bucket takes by what its mail was; says whether it was done."""
+        ...
+
+
+class QuarantineAway(Exception):
+    """Raised when the quarantine does not answer; whether it did what was asked is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldState:
+    """Where a message is: in quarantine, and whether an outbound limit is the reason."""
+
+    held: bool
+    over_limit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Whether a message was let out, now or before; if not, whether it is still held."""
+
+    done: bool
+    held: bool = False
+
+
+class HeldMail(Protocol):
+    """The quarantine."""
+
+    async def look(self, ref: str) -> HeldState | None:
+        """Return where a message is, None where it is not known. Raises QuarantineAway."""
+        ...
+
+    async def release(self, ref: str) -> Release:
+        """Let a message out; once, however often it is asked for. Raises QuarantineAway."""
+        ...
+
+
+class Outbox(Protocol):
+    """Mail that the service itself sends."""
+
+    async def send(self, mail: Letter) -> None:
+        """Queue a mail for delivery; the same `ref` is queued once. Raises BusError."""
         ...

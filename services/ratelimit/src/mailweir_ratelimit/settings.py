@@ -19,7 +19,7 @@ class Settings(ServiceSettings):
     count_seconds: float = Field(0.5, gt=0, le=10)
     """Longest that one count may wait for the bus, in seconds; what takes longer is not limited."""
     remembered_keys: int = Field(20_000, ge=100, le=10_000_000)
-    """Counters whose last state is kept in memory, each about 500 bytes: they need one round trip, not two."""
+    """Counters whose last state is kept in memory, about 500 bytes each: one round trip, not two."""
     batch_items: int = Field(256, ge=1, le=10_000)
     """Most questions in one call; a call with more is refused."""
     waiting_seconds: float = Field(10.0, gt=0, le=3600)

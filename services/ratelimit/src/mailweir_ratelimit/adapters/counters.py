@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mailweir_core.clock import Clock
 from mailweir_ratelimit.metrics import CounterMetrics
-from mailweir_ratelimit.policy import bucket as buckets, gcra
-from mailweir_ratelimit.policy.bucket import Bucket
-from mailweir_ratelimit.ports import Cells, CellsAway, Change, Take, Taken
+from mailweir_ratelimit.policy import bucket as buckets
+from mailweir_ratelimit.policy.bucket import Take, Taken
+from mailweir_ratelimit.ports import Cells, CellsAway, Change
 
 
 class CellCounters:
@@ -52,18 +51,16 @@ class CellCounters:
         now = self._clock.now()
 
         def step(value: bytes | None) -> Change[Taken]:
-            bucket = buckets.load(value)
-            poured = gcra.take(bucket.state, now, effective(request, bucket), request.amount)
-            if not poured.taken:
-                return Change(Taken(False, poured.next_seconds))
-            filled = replace(bucket, state=poured.state)
-            return Change(Taken(True), buckets.dump(filled), buckets.ttl(filled, now))
+            filled, taken = buckets.take(buckets.load(value), now, request)
+            if filled is None:
+                return Change(taken)
+            return Change(taken, buckets.dump(filled), buckets.ttl(filled, now))
 
         try:
             return await self._cells.change(request.key, step)
         except CellsAway as error:
             self._metrics.failures.labels("take").inc()
-            return Taken(True, failed=str(error))
+            return Taken(True, request.rate, failed=str(error))
 
     async def _give(self, request: Take) -> None:
         now = self._clock.now()
@@ -71,21 +68,10 @@ class CellCounters:
         def step(value: bytes | None) -> Change[None]:
             if value is None:
                 return Change(None)
-            bucket = buckets.load(value)
-            left = gcra.give(bucket.state, effective(request, bucket), request.amount)
-            emptied = replace(bucket, state=left)
+            emptied = buckets.give(buckets.load(value), request)
             return Change(None, buckets.dump(emptied), buckets.ttl(emptied, now))
 
         try:
             await self._cells.change(request.key, step)
         except CellsAway:
             self._metrics.failures.labels("give").inc()
-
-
-def effective(request: Take, bucket: Bucket) -> gcra.Rate:
-    """Return the rate that holds for a request: scaled by the client's class and by what its mail was."""
-    if not request.corrected:
-        return request.rate.scaled(request.factor, request.factor)
-    return request.rate.scaled(
-        request.factor * bucket.rate_factor, request.factor * bucket.burst_factor
-    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mailweir_ratelimit.policy import gcra
+from mailweir_ratelimit.policy.gcra import Rate
 
 RATE_STEPS: Final = (0.99, 1.01)
 BURST_STEPS: Final = (0.98, 1.02)
@@ -81,3 +82,54 @@ def _within(value: float, cap: float) -> float:
     if not math.isfinite(value):
         raise ValueError("not a number")
     return min(max(value, 1.0 / cap), cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """`amount` units for the bucket `key`, which takes what `rate` times `factor` allows.
+
+    `corrected`: whether what mail has done to the bucket counts.
+    """
+
+    key: str
+    rate: Rate
+    amount: int = 1
+    factor: float = 1.0
+    corrected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Whether it was taken; if not, by what rate, and in how many seconds it fits.
+
+    `failed`: the counter is away, in words; then it counts as taken.
+    """
+
+    taken: bool
+    rate: Rate
+    next_seconds: float = 0.0
+    failed: str = ""
+
+
+def effective(request: Take, bucket: Bucket) -> Rate:
+    """Return the rate that holds: scaled by the client's class and by what its mail was."""
+    if not request.corrected:
+        return request.rate.scaled(request.factor, request.factor)
+    return request.rate.scaled(
+        request.factor * bucket.rate_factor, request.factor * bucket.burst_factor
+    )
+
+
+def take(bucket: Bucket, now: float, request: Take) -> tuple[Bucket | None, Taken]:
+    """Return what becomes of the bucket (None: nothing), and the answer."""
+    rate = effective(request, bucket)
+    poured = gcra.take(bucket.state, now, rate, request.amount)
+    if not poured.taken:
+        return None, Taken(False, rate, poured.next_seconds)
+    return replace(bucket, state=poured.state), Taken(True, rate)
+
+
+def give(bucket: Bucket, request: Take) -> Bucket:
+    """Return the bucket without what was taken by the same request."""
+    state = gcra.give(bucket.state, effective(request, bucket), request.amount)
+    return replace(bucket, state=state)

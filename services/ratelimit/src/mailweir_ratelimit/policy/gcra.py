@@ -1,7 +1,7 @@
 """The generic cell rate algorithm: a leaky bucket whose whole state is one number.
 
 The state is the time at which the bucket would be empty, as an integer of picoseconds since the epoch; a
-state in the past is an empty bucket. Everything is integer arithmetic: a bucket of 7 takes exactly 7, whatever
+state in the past is an empty bucket. All arithmetic is on integers: a bucket of 7 takes exactly 7, whatever
 share of a minute one of them is worth.
 """
 
