@@ -7,22 +7,29 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import grpc.aio
+
 from mailweir_core.record import Listener
+from mailweir_ingress.adapters import greylist, ratelimit, reputation
 from mailweir_ingress.adapters.accounts import BusAccounts
+from mailweir_ingress.adapters.bans import BusBans
 from mailweir_ingress.adapters.disk import Disk, OwnDisk
 from mailweir_ingress.adapters.keeper import BusKeeper
 from mailweir_ingress.adapters.keys import KeyDirectory, MemoryKeys
+from mailweir_ingress.adapters.passes import BusPasses
 from mailweir_ingress.adapters.probe import SmtpProbe
 from mailweir_ingress.adapters.scoring import METHOD, GrpcScorer
 from mailweir_ingress.adapters.tls import reload_when_changed, server_context
 from mailweir_ingress.doors import Bound, Listening, open_doors
+from mailweir_ingress.edge import Edge, Services
 from mailweir_ingress.metrics import Metrics, declare
 from mailweir_ingress.ports import Scorer, SigningKeys
-from mailweir_ingress.receiving import Receiver
+from mailweir_ingress.receiving import Means, Receiver
 from mailweir_ingress.rules import CurrentRules
 from mailweir_ingress.settings import Settings
 from mailweir_ingress.smtp.budget import MemoryBudget
 from mailweir_ingress.smtp.house import Door, House
+from mailweir_ingress.smtp.lobby import Lobby
 from mailweir_ingress.smtp.sessions import Sessions
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import Bus, BusUnavailable
@@ -36,6 +43,9 @@ from mailweir_runtime.settings import ServiceSettings
 
 DRAIN_SHARE: Final = 0.9
 """Part of the drain time that sessions get; the rest is for the records of their ends."""
+
+BANS_SECONDS: Final = 2.0
+"""How long the doors stay shut at the start until the bans are read."""
 
 _log = get_logger(__name__)
 
@@ -72,11 +82,36 @@ async def main(rt: Runtime, settings: Settings) -> None:
         if tls is not None and settings.tls_cert_file and settings.tls_key_file:
             files = (settings.tls_cert_file, settings.tls_key_file)
             await stack.enter_async_context(rt.background(reload_when_changed(tls, *files)))
+        services = await stack.enter_async_context(edge_services(settings))
         addresses = addresses_of(settings)
-        await stack.enter_async_context(build(rt, bus, config, scorer, addresses, tls=tls))
+        await stack.enter_async_context(
+            build(rt, bus, config, scorer, addresses, tls=tls, services=services)
+        )
         await stack.enter_async_context(rt.background(heartbeat(rt, bus, config)))
         rt.ready()
         await rt.stopping.wait()
+
+
+@asynccontextmanager
+async def edge_services(settings: Settings) -> AsyncIterator[Services]:
+    """Yield the services of the edge whose targets are set, connected while the block lasts."""
+    async with AsyncExitStack() as stack:
+
+        async def channel(target: str, *idempotent: str) -> grpc.aio.Channel:
+            return await stack.enter_async_context(open_channel(target, idempotent=idempotent))
+
+        who = when = much = None
+        if settings.reputation_target:
+            opened = await channel(settings.reputation_target, reputation.METHOD)
+            who = reputation.GrpcReputation(opened)
+            stack.push_async_callback(who.aclose)
+        if settings.greylist_target:
+            when = greylist.GrpcGreylist(await channel(settings.greylist_target, greylist.METHOD))
+            stack.push_async_callback(when.aclose)
+        if settings.ratelimit_target:
+            much = ratelimit.GrpcRatelimit(await channel(settings.ratelimit_target))
+            stack.push_async_callback(much.aclose)
+        yield Services(who, when, much)
 
 
 def addresses_of(settings: Settings) -> list[Address]:
@@ -118,7 +153,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 @asynccontextmanager
-async def build(
+async def build(  # noqa: PLR0913 - one argument per part of what is around it
     rt: Runtime,
     bus: Bus,
     config: HasPolicy,
@@ -126,15 +161,19 @@ async def build(
     addresses: Sequence[Address],
     *,
     tls: ssl.SSLContext | None = None,
+    services: Services | None = None,
 ) -> AsyncIterator[Ingress]:
     """Serve SMTP at the addresses while the block lasts, then drain. Raises StartupError."""
     metrics = declare(rt.registry)
     rules = CurrentRules(config)
+    edge = Edge(services or Services(), rules, rt.clock, metrics)
     keeper = BusKeeper(bus, rt.settings.shard, rt.version, metrics, _disk(rt.settings))
     accounts = BusAccounts(bus)
     sessions = Sessions(rules, rt.clock)
     budget = MemoryBudget(lambda: rules().policy.session.memory_bytes)
     metrics.memory.set_function(lambda: budget.used)
+    bans, passes = BusBans(bus, rt.clock, rt.instance), BusPasses(bus, rt.clock, metrics)
+    metrics.bans.set_function(lambda: len(bans.index))
     async with AsyncExitStack() as stack:
         keys = await stack.enter_async_context(_signing_keys(rt, metrics))
         house = House(
@@ -142,9 +181,12 @@ async def build(
             clock=rt.clock,
             sessions=sessions,
             budget=budget,
-            receive=Receiver(scorer, keeper, metrics, rt.clock, rt.version, keys),
+            receive=Receiver(Means(scorer, keeper, keys, edge), metrics, rt.clock, rt.version),
             probe=SmtpProbe(rt.clock, metrics),
             accounts=accounts,
+            edge=edge,
+            bans=bans,
+            passes=passes,
             keeper=keeper,
             metrics=metrics,
             log=get_logger("mailweir_ingress.session").bind(),
@@ -156,11 +198,30 @@ async def build(
         await stack.enter_async_context(rt.background(keeper.write_notes()))
         await stack.enter_async_context(rt.background(accounts.follow()))
         await stack.enter_async_context(rt.background(sessions.sweep_forever()))
+        await stack.enter_async_context(rt.background(bans.follow()))
+        await stack.enter_async_context(rt.background(passes.store()))
+        lobby = await stack.enter_async_context(_lobby(rt, house))
+        bans.subscribe(lobby.enforce)
+        if not await bans.first(BANS_SECONDS):
+            _log.warning("bans_not_read_yet", detail="nobody is banned until they are")
         stack.push_async_callback(_drain, rt, sessions)
-        bound = await stack.enter_async_context(open_doors(plan))
+        bound = await stack.enter_async_context(open_doors(plan, lobby))
         for listener, places in bound.items():
             _log.info("listening", listener=listener, at=[str(place) for place in places])
         yield Ingress(bound, sessions)
+
+
+@asynccontextmanager
+async def _lobby(rt: Runtime, house: House) -> AsyncIterator[Lobby]:
+    """Yield what gates share; at the end no connection without a session is left, and each is recorded."""
+    lobby = Lobby(house, rt.tasks.create_task)
+    house.metrics.waiting.set_function(lambda: lobby.waiting)
+    async with rt.background(lobby.turned_away.sweep_forever()):
+        try:
+            yield lobby
+        finally:
+            lobby.cut()
+            lobby.turned_away.flush()
 
 
 async def _drain(rt: Runtime, sessions: Sessions) -> None:

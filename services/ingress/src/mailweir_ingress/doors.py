@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from mailweir_core.record import Listener
-from mailweir_ingress.smtp.dialogue import serve
+from mailweir_ingress.smtp.gate import Gate
 from mailweir_ingress.smtp.house import Door
-from mailweir_ingress.smtp.wire import Connection
+from mailweir_ingress.smtp.lobby import Lobby
 from mailweir_runtime.lifecycle import StartupError
 from mailweir_runtime.listen import HostPort
 
@@ -29,7 +29,7 @@ Bound = Mapping[Listener, Sequence[HostPort]]
 
 
 @asynccontextmanager
-async def open_doors(plan: Sequence[Listening]) -> AsyncIterator[Bound]:
+async def open_doors(plan: Sequence[Listening], lobby: Lobby) -> AsyncIterator[Bound]:
     """Listen at every address while the block lasts; open sessions are not touched when it ends.
 
     Raises StartupError where an address cannot be had.
@@ -38,7 +38,7 @@ async def open_doors(plan: Sequence[Listening]) -> AsyncIterator[Bound]:
     bound: dict[Listener, list[HostPort]] = {}
     try:
         for one in plan:
-            server = await _open(one)
+            server = await _open(one, lobby)
             servers.append(server)
             names = [socket.getsockname() for socket in server.sockets]
             bound.setdefault(one.door.listener, []).extend(HostPort(n[0], n[1]) for n in names)
@@ -48,22 +48,13 @@ async def open_doors(plan: Sequence[Listening]) -> AsyncIterator[Bound]:
             server.close()
 
 
-async def _open(one: Listening) -> asyncio.Server:
+async def _open(one: Listening, lobby: Lobby) -> asyncio.Server:
     loop = asyncio.get_running_loop()
-    house = one.door.house
-
-    def connection() -> Connection:
-        seconds = house.rules().policy.session.session_seconds
-        return Connection(partial(_serve, one.door), seconds, loop)
-
+    gate = partial(Gate, lobby, one.door)
     try:
         return await loop.create_server(
-            connection, one.where.host or None, one.where.port, backlog=BACKLOG
+            gate, one.where.host or None, one.where.port, backlog=BACKLOG
         )
     except OSError as error:
         detail = error.strerror or str(error)
         raise StartupError(f"cannot listen on {one.where}: {detail}") from error
-
-
-async def _serve(door: Door, link: Connection) -> None:
-    await serve(link, door)

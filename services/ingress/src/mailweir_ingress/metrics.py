@@ -52,7 +52,25 @@ class Login(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+    BLOCKED = "blocked"  # the account, or this login from this place
     UNAVAILABLE = "unavailable"
+
+
+class Waited(StrEnum):
+    """How a client's wait for the banner ended."""
+
+    PASSED = "passed"
+    TALKED = "talked"
+    LEFT = "left"
+
+
+class PassFound(StrEnum):
+    """Where a client's pass was found, if it has one."""
+
+    HERE = "here"  # remembered by this process
+    THERE = "there"  # in the bucket
+    NONE = "none"
+    FAILED = "failed"  # the look-up failed or was late: the client waited
 
 
 REFUSING: Final = (Phase.CONNECT, Phase.HELO, Phase.AUTH, Phase.MAIL, Phase.RCPT, Phase.DATA)
@@ -82,6 +100,12 @@ class Metrics:
     handshakes_failed: Counter
     signatures: Mapping[str, Counter]
     signing_keys: Mapping[str, Gauge]
+    waiting: Gauge
+    waits: Mapping[str, Counter]
+    passes: Mapping[str, Counter]
+    passes_unstored: Counter
+    unrecorded: Counter
+    bans: Gauge
 
 
 M = TypeVar("M", Counter, Gauge, Histogram)
@@ -124,6 +148,10 @@ def declare(registry: CollectorRegistry) -> Metrics:
     offences = counter("offences", "Offences of clients that were reported.", "kind")
     logins = counter("logins", "AUTH commands, by how they ended.", "outcome")
     signatures = counter("signatures", "Signatures put on mail, by kind.", "kind")
+    waits = counter(
+        "waits", "Waits of unknown clients for the banner, by how they ended.", "outcome"
+    )
+    passes = counter("pass_lookups", "Look-ups of passes, by where one was found.", "outcome")
     signing_keys = gauge("signing_keys", "Keys in the directory of signing keys.", "state")
     seconds = Histogram(
         "mailweir_ingress_phase_seconds",
@@ -151,4 +179,12 @@ def declare(registry: CollectorRegistry) -> Metrics:
         handshakes_failed=counter("tls_handshakes_failed", "TLS handshakes that failed."),
         signatures=_by_one(signatures, ("dkim", "arc")),
         signing_keys=_by_one(signing_keys, ("usable", "unusable")),
+        waiting=gauge("waiting", "Clients that wait for the banner now."),
+        waits=_by_one(waits, Waited),
+        passes=_by_one(passes, PassFound),
+        passes_unstored=counter("passes_unstored", "Passes that only this process knows of."),
+        unrecorded=counter(
+            "turned_away_unrecorded", "Connections that were turned away and are in no record."
+        ),
+        bans=gauge("bans", "Bans that are enforced, as this process knows them."),
     )

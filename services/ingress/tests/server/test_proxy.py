@@ -76,7 +76,7 @@ async def test_a_listed_proxy_must_say_for_whom_it_speaks(gate: MakeGate, prefac
 async def test_a_listed_proxy_must_not_take_long(
     gate: MakeGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailweir_ingress.smtp.preface.PROXY_SECONDS", 0.05)
+    monkeypatch.setattr("mailweir_ingress.smtp.gate.PROXY_SECONDS", 0.05)
     async with gate(**PROXIED) as g:
         client = await g.connect()
         await client.send(V1[:10])

@@ -50,6 +50,7 @@ def judged(record: Record, envelope: common_pb2.Envelope, version: str) -> event
         detail=text(decision.detail),
         version=version,
         config_version=record.config_version,
+        count=record.count if record.count > 1 else 0,
     )
 
 

@@ -5,27 +5,29 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from mailweir_core.decision import Action, Decision
+from mailweir_core.bans import OffenceKind
+from mailweir_core.decision import Decision
 from mailweir_core.reasons import Reason
-from mailweir_core.record import Listener
 from mailweir_ingress.metrics import Ending, Phase
 from mailweir_ingress.policy.decide import INTERNAL
+from mailweir_ingress.policy.entry import NOT_WEB
 from mailweir_ingress.policy.phases import SHUTTING_DOWN, reject
 from mailweir_ingress.ports import RecordKind
 from mailweir_ingress.smtp import verbs_auth, verbs_basic, verbs_mail
 from mailweir_ingress.smtp.commands import HTTP_VERBS, split_command
 from mailweir_ingress.smtp.conversation import SOFT_ERROR_SECONDS, TOO_MANY_ERRORS, Conversation
+from mailweir_ingress.smtp.guest import Guest
 from mailweir_ingress.smtp.house import Door
 from mailweir_ingress.smtp.intake import HUNG_UP
 from mailweir_ingress.smtp.lines import next_line
 from mailweir_ingress.smtp.preface import open_session
 from mailweir_ingress.smtp.proxy import SIGNATURE, V1_MARK
+from mailweir_ingress.smtp.sessions import Member
 from mailweir_ingress.smtp.verbs_basic import BYE, Answer
 from mailweir_ingress.smtp.wire import Connection, SessionOver
 
 _UNKNOWN: Final = reject(Reason.BAD_SYNTAX, 500, "5.5.2", "There is no such command")
 _UNREADABLE: Final = reject(Reason.BAD_SYNTAX, 500, "5.5.2", "That is no command line")
-_HTTP: Final = reject(Reason.HTTP_VERB, 554, "5.5.1", "This is not a web server", close=True)
 _PROXY: Final = reject(Reason.BAD_PROXY, 500, "5.5.2", "You are no proxy of ours", close=True)
 _BARE_NEWLINE: Final = reject(
     Reason.BARE_NEWLINE, 500, "5.5.2", "Lines must end in CR LF, closing", close=True
@@ -57,6 +59,7 @@ VERBS: Final[Mapping[bytes, Callable[[Conversation, str], Awaitable[Answer]]]] =
         b"BDAT": verbs_basic.bdat,
     }
 )
+_PASTIMES: Final = frozenset({b"RSET", b"NOOP"})
 _JUNK: Final = frozenset({b"RSET", b"NOOP", b"VRFY", b"HELP", b"HELO", b"EHLO", b"EXPN", b"ETRN"})
 
 # Sessions that end so were turned away, and are recorded; the others have ended by themselves or by our
@@ -65,6 +68,7 @@ _TURNED_AWAY: Final = frozenset(
     {
         Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.EARLY_TALKER, Reason.HTTP_VERB,
         Reason.BAD_PROXY, Reason.TOO_MANY_ERRORS, Reason.AUTH_FAILED, Reason.LINE_TOO_LONG,
+        Reason.BANNED,
     }
 )  # fmt: skip
 
@@ -72,12 +76,15 @@ _TURNED_AWAY: Final = frozenset(
 _AT_ONCE: Final = frozenset({Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.SHUTTING_DOWN})
 
 
-async def serve(link: Connection, door: Door) -> None:
-    """Run one session to its end. Raises nothing but cancellation."""
-    talk = Conversation(link, door)
+async def serve(link: Connection, door: Door, guest: Guest, seat: Member) -> None:
+    """Run one session to its end, of a client that was let in and whose seat it takes over.
+
+    Raises nothing but cancellation.
+    """
+    talk = Conversation(link, door, guest)
     sessions, metrics = door.house.sessions, door.house.metrics
     ending = Ending.CRASHED
-    sessions.enter(talk)
+    sessions.hand_over(seat, talk)
     metrics.sessions_open[door.listener].inc()
     try:
         ending = await _run(talk)
@@ -107,15 +114,7 @@ async def _run(talk: Conversation) -> Ending:
 
 
 async def _converse(talk: Conversation) -> Ending:
-    opening = await open_session(talk)
-    if opening.action is not Action.ACCEPT:
-        talk.count_refusal(Phase.CONNECT, opening)
-        if talk.door.listener is Listener.SUBMISSIONS and not talk.link.encrypted:
-            talk.closing = opening  # text would make no sense to a client that wants TLS
-        else:
-            talk.answer(opening)
-        return Ending.CLOSED
-    talk.say(f"220 {talk.rules.hostname} {opening.reply.text} [{talk.id}]".encode())
+    await open_session(talk)
     while talk.closing is None:
         if talk.house.sessions.draining:
             raise SessionOver(SHUTTING_DOWN)
@@ -142,9 +141,9 @@ async def _obey(talk: Conversation, line: bytes) -> None:
     if run is None:
         talk.answer(_not_a_verb(talk, verb, line))
         return
-    if verb in _JUNK:
-        _count_junk(talk)
     try:
+        if verb in _JUNK:
+            await _count_junk(talk, verb)
         answer = await run(talk, argument)
     except SessionOver:
         raise
@@ -160,7 +159,7 @@ async def _obey(talk: Conversation, line: bytes) -> None:
 
 def _not_a_verb(talk: Conversation, verb: bytes, line: bytes) -> Decision:
     if verb in HTTP_VERBS:
-        return _HTTP
+        return NOT_WEB
     rest_of_v2 = SIGNATURE.removeprefix(b"\r\n")
     if line.startswith(V1_MARK) or (
         line == b"\r\n" and talk.link.input.pending.startswith(rest_of_v2)
@@ -171,11 +170,13 @@ def _not_a_verb(talk: Conversation, verb: bytes, line: bytes) -> Decision:
     return _UNKNOWN
 
 
-def _count_junk(talk: Conversation) -> None:
-    """Count a command that brings no mail; beyond a number each is an error."""
+async def _count_junk(talk: Conversation, verb: bytes) -> None:
+    """Count a command that brings no mail; beyond a number each is an error, and may lead to a ban."""
     talk.junk += 1
     if talk.junk > talk.rules.policy.session.junk_commands:
         talk.errors += 1
+        if verb in _PASTIMES:
+            await talk.offend(OffenceKind.RESET, verb.decode())
 
 
 async def _discipline(talk: Conversation) -> None:

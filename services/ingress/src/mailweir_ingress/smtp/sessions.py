@@ -28,6 +28,21 @@ class Member(Protocol):
         """Say whether it is between DATA and the reply to the message."""
         ...
 
+    @property
+    def client(self) -> Address | None:
+        """Return the client's address."""
+        ...
+
+    @property
+    def login(self) -> str:
+        """Return whom it has logged in as, or nothing."""
+        ...
+
+    @property
+    def allowed(self) -> bool:
+        """Say whether an allow list vouches for the client."""
+        ...
+
     def expire(self, decision: Decision) -> None:
         """Have it end at its next wait, with this reply."""
         ...
@@ -77,6 +92,17 @@ class Sessions:
                 del self._by_client[key]
         if not self._members:
             self._idle.set()
+
+    def hand_over(self, old: Member, new: Member) -> None:
+        """Put a member in the place of another, whose client it has."""
+        self._members[new] = self._members.pop(old)
+
+    def end(self, whose: Callable[[Member], bool], decision: Decision) -> int:
+        """End every session that `whose` says yes to; returns how many."""
+        found = [member for member in self._members if whose(member)]
+        for member in found:
+            member.expire(decision)
+        return len(found)
 
     def sweep(self) -> None:
         """End every session that has waited too long."""

@@ -1,0 +1,395 @@
+"""The gate: what a connection is before it is a session.
+
+A small protocol object stands on each accepted connection until it is clear whether the client may come in:
+
+    HEADER    a listed proxy says for whom it speaks
+    CHECKING  the edge's services are asked
+    WAITING   a client that nobody knows waits for the banner; one that talks is sent away
+    LEAVING   it was turned away, and may read why
+    GONE      the session has the connection, or there is none any more
+
+Who is banned, or was refused lately, goes from the first state to LEAVING in one step, with no task, no
+session and no log line: a flood of such clients must cost next to nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum, auto
+from typing import Final, cast
+
+from mailweir_core.decision import Action, Decision
+from mailweir_core.net import Address, parse_ip
+from mailweir_core.outcome import Outcome
+from mailweir_core.reasons import Reason
+from mailweir_core.record import Listener
+from mailweir_ingress.metrics import Waited
+from mailweir_ingress.policy.decide import INTERNAL
+from mailweir_ingress.policy.edge import Screened
+from mailweir_ingress.policy.entry import (
+    NO_PROXY_HEADER,
+    PROXY_AS_CLIENT,
+    SILENT_PROXY,
+    STRANGE_PROXY,
+    lacks_proxy_header,
+    on_ban,
+    on_early_words,
+)
+from mailweir_ingress.policy.phases import BAD_PROXY, SESSIONS_FULL
+from mailweir_ingress.smtp.guest import Caller, Guest
+from mailweir_ingress.smtp.house import Door
+from mailweir_ingress.smtp.lobby import MAX_LEAVING, Lobby
+from mailweir_ingress.smtp.proxy import ProxyHeader, ProxyState, looks_like_proxy, read_proxy
+from mailweir_ingress.smtp.pulse import Pulse
+from mailweir_ingress.smtp.sessions import client_key
+from mailweir_ingress.smtp.wire import HIGH_WATER_BYTES, LINGER_BYTES, LINGER_SECONDS
+
+PROXY_SECONDS: Final = 5.0
+"""How long a proxy may take to say for whom it speaks."""
+TEASER: Final = "220-{hostname} is getting ready\r\n"
+
+# Waiting until the client has read its reply would keep what there is too little of.
+_AT_ONCE: Final = frozenset({Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.SHUTTING_DOWN})
+
+
+_CRASHED: Final = replace(INTERNAL, close=True)
+
+
+class State(Enum):
+    """How far a connection has come; see the module's docstring."""
+
+    HEADER = auto()
+    CHECKING = auto()
+    WAITING = auto()
+    LEAVING = auto()
+    GONE = auto()
+
+
+class Gate(asyncio.Protocol):
+    """One connection before its session."""
+
+    __slots__ = (
+        "_came", "_door", "_ended", "_guest", "_lobby", "_peer", "_pipe", "_seated", "_stopped", "_timer",
+        "caller", "state",
+    )  # fmt: skip
+
+    def __init__(self, lobby: Lobby, door: Door) -> None:
+        """Begin with a connection that is about to be made."""
+        self._lobby = lobby
+        self._door = door
+        self.state = State.GONE
+        self.caller: Caller | None = None
+        self._peer: tuple[Address | None, str, int] = (None, "", 0)
+        self._pipe: asyncio.Transport | None = None
+        self._guest: Guest | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._came = bytearray()
+        self._ended = False
+        self._stopped = False
+        self._seated = False
+
+    # -- as a member of the registry of sessions
+
+    @property
+    def pulse(self) -> Pulse:
+        """Return what never runs out: a gate has time limits of its own."""
+        return self._lobby.pulse
+
+    @property
+    def in_data(self) -> bool:
+        """Say that no message is under way."""
+        return False
+
+    @property
+    def client(self) -> Address | None:
+        """Return the client's address."""
+        return None if self.caller is None else self.caller.client
+
+    @property
+    def login(self) -> str:
+        """Return nothing: nobody can have logged in."""
+        return ""
+
+    @property
+    def allowed(self) -> bool:
+        """Say that nobody has vouched for the client yet."""
+        return False
+
+    def expire(self, decision: Decision) -> None:
+        """Turn the client away."""
+        if self.state in (State.CHECKING, State.WAITING):
+            self._turn_away(decision)
+
+    def cut(self) -> None:
+        """Break the connection off."""
+        if self._pipe is not None:
+            self._pipe.abort()
+
+    # -- what the network does
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See who it is; a listed proxy has to say that first."""
+        self._pipe = pipe = cast(asyncio.Transport, transport)
+        self._lobby.gates.add(pipe)
+        self.state = State.CHECKING
+        found = pipe.get_extra_info("peername")
+        if not found:  # it has gone already
+            pipe.abort()
+            return
+        ip, port = str(found[0]), int(found[1])
+        self._peer = peer, text, _ = parse_ip(ip), ip, port
+        rules = self._lobby.house.rules()
+        if peer in rules.proxies:
+            self.state = State.HEADER
+            self._set_timer(PROXY_SECONDS, self._header_is_late)
+        elif lacks_proxy_header(peer, rules):
+            self._mistaken(NO_PROXY_HEADER)
+        else:
+            self._arrive(self._caller(peer, text, port))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come; whether it may come yet depends on the state."""
+        self._came += data
+        match self.state:
+            case State.HEADER:
+                self._read_header()
+            case State.CHECKING | State.WAITING:
+                self._hear()
+            case State.LEAVING if len(self._came) > LINGER_BYTES:
+                self.cut()
+            case _:
+                return
+
+    def eof_received(self) -> bool:
+        """Note that the client says no more; True keeps our direction open."""
+        self._ended = True
+        match self.state:
+            case State.HEADER:
+                self._mistaken(BAD_PROXY)
+                return True
+            case State.CHECKING:
+                return True
+            case _:
+                return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        del exc
+        if self.state is State.WAITING:
+            self._lobby.house.metrics.waits[Waited.LEFT].inc()
+        self._leave_state(State.GONE)
+        self._give_up_seat()
+        if self._pipe is not None:
+            self._lobby.gates.discard(self._pipe)
+            self._pipe = None
+
+    # -- who it is
+
+    def _read_header(self) -> None:
+        found = read_proxy(self._came)
+        if found is ProxyState.MORE:
+            return
+        if not isinstance(found, ProxyHeader):
+            self._mistaken(BAD_PROXY)
+            return
+        del self._came[: found.length]
+        peer, text, port = self._peer
+        if found.client is None:  # its own connection
+            self._arrive(self._caller(peer, text, port, own=True))
+        elif found.client in self._lobby.house.rules().proxies:
+            self._mistaken(PROXY_AS_CLIENT)
+        else:
+            self._arrive(self._caller(found.client, str(found.client), found.port, proxy=text))
+
+    def _header_is_late(self) -> None:
+        self._mistaken(SILENT_PROXY)
+
+    def _caller(
+        self, client: Address | None, ip: str, port: int, *, proxy: str = "", own: bool = False
+    ) -> Caller:
+        if client is None:
+            return Caller(self._door.listener, None, ip, port, proxy, key=ip, own=own)
+        key = client_key(client)
+        return Caller(self._door.listener, client, str(client), port, proxy, key=key, own=own)
+
+    def _mistaken(self, decision: Decision) -> None:
+        """Turn a proxy away that makes a mistake: nobody knows the client, and the proxy is not judged."""
+        _, text, _ = self._peer
+        self.caller = Caller(self._door.listener, None, "", 0, text)
+        self._turn_away(decision)
+
+    # -- whether it may come in
+
+    def _arrive(self, caller: Caller) -> None:
+        """Turn the client away at once if it is banned, was refused lately or there is no room."""
+        self.caller = caller
+        self._leave_state(State.CHECKING)
+        lobby = self._lobby
+        house = lobby.house
+        rules = house.rules()
+        found: Screened | None = None
+        if not caller.own and caller.client not in rules.trusted:
+            now = house.clock.now()
+            found = lobby.remembered(caller, now)
+            ban = house.bans.of(caller.client, now)
+            if ban is not None and not (found is not None and found.client.allowed):
+                house.bans.hit(ban, now)
+                self._turn_away(on_ban(ban))
+                return
+            if found is not None and found.decision is not None:
+                self._turn_away(found.decision, found.outcomes)
+                return
+        self._seated = True
+        room = lobby.admit(self, caller, rules)
+        if room.action is not Action.ACCEPT:
+            self._turn_away(room)
+            return
+        self._guest = lobby.guest(caller, rules)
+        if self._came:
+            self._hear()
+        if self.state is State.CHECKING:
+            self._look_at(self._guest, found)
+
+    def _look_at(self, guest: Guest, found: Screened | None) -> None:
+        """Let a client in at once where nobody has to be asked and it need not wait."""
+        if self._lobby.is_asked_about(guest) or self._lobby.seconds_to_wait(guest):
+            self._lobby.spawn(self._check(guest, found))
+        else:
+            self._let_in()
+
+    async def _check(self, guest: Guest, found: Screened | None) -> None:
+        """Ask who has to be asked, and act on what they say. Raises nothing but cancellation."""
+        try:
+            await self._screen(guest, found)
+        except Exception:
+            self._lobby.house.log.exception("screening_crashed", ref=guest.id)
+            if self.state is State.CHECKING:
+                self._turn_away(_CRASHED)
+
+    async def _screen(self, guest: Guest, found: Screened | None) -> None:
+        lobby = self._lobby
+        if lobby.is_asked_about(guest):
+            screened = await lobby.screen(guest, found)
+            if found is None:
+                lobby.remember(guest.caller, screened)
+            if screened.decision is not None:
+                if self.state is State.CHECKING:
+                    self._turn_away(screened.decision, screened.outcomes)
+                return
+            guest = replace(guest, facts=screened.client, outcomes=screened.outcomes)
+        seconds = lobby.seconds_to_wait(guest)
+        if seconds and await lobby.has_pass(guest):
+            seconds = 0.0
+        if self.state is not State.CHECKING:  # it has gone, or talked, meanwhile
+            return
+        self._guest = guest
+        if seconds:
+            self._wait(guest, seconds)
+        else:
+            self._let_in()
+
+    # -- waiting
+
+    def _wait(self, guest: Guest, seconds: float) -> None:
+        """Have the client wait for its banner, of which it may see the beginning."""
+        lobby = self._lobby
+        if self._pipe is None:
+            return
+        if not lobby.may_wait(guest.rules):
+            self._turn_away(SESSIONS_FULL)
+            return
+        if self._ended:  # who says no more has nothing to wait for
+            self._pipe.close()
+            return
+        self.state = State.WAITING
+        lobby.waiting += 1
+        if guest.rules.policy.edge.wait.teaser:
+            self._guest = replace(guest, teased=True)
+            self._pipe.write(TEASER.format(hostname=guest.rules.hostname).encode())
+        self._set_timer(seconds, self._has_waited)
+
+    def _has_waited(self) -> None:
+        guest = self._guest
+        if guest is None or guest.caller.client is None:
+            return
+        house = self._lobby.house
+        house.metrics.waits[Waited.PASSED].inc()
+        house.passes.grant(guest.caller.client, guest.rules.policy.edge.wait.pass_seconds)
+        self._let_in()
+
+    def _hear(self) -> None:
+        """Turn a client away that talks before the banner, where that is not tolerated."""
+        caller, policy = self.caller, self._lobby.house.rules().policy
+        if caller is None or self._pipe is None:
+            return
+        if self._door.listener is not Listener.MX or not policy.session.reject_early_talkers:
+            if len(self._came) > HIGH_WATER_BYTES and not self._stopped:
+                self._pipe.pause_reading()
+                self._stopped = True
+            return
+        if self.state is State.WAITING:
+            self._lobby.house.metrics.waits[Waited.TALKED].inc()
+        self._turn_away(
+            STRANGE_PROXY if looks_like_proxy(self._came) else on_early_words(self._came)
+        )
+
+    # -- the ways out
+
+    def _let_in(self) -> None:
+        """Hand the connection over to a session, with what has come already."""
+        pipe, guest = self._pipe, self._guest
+        if pipe is None or guest is None or pipe.is_closing():
+            return
+        self._leave_state(State.GONE)
+        self._lobby.gates.discard(pipe)
+        self._pipe = None
+        link = self._lobby.let_in(guest, self._door, pipe, self)
+        if self._stopped:
+            pipe.resume_reading()
+        if self._came:
+            link.data_received(bytes(self._came))
+            self._came.clear()
+        if self._ended:
+            link.eof_received()
+
+    def _turn_away(self, decision: Decision, outcomes: tuple[Outcome, ...] = ()) -> None:
+        """Say why, and close so that the client can read that."""
+        pipe, caller, lobby = self._pipe, self.caller, self._lobby
+        if pipe is None or caller is None:
+            return
+        self._leave_state(State.LEAVING)
+        self._give_up_seat()
+        reply = lobby.turned_away.reply(caller, decision, outcomes)
+        lobby.leaving += 1
+        if self._door.listener is Listener.SUBMISSIONS:
+            pipe.close()  # text would make no sense to a client that wants TLS
+            return
+        pipe.write(reply)
+        if self._ended or decision.reason in _AT_ONCE or lobby.leaving > MAX_LEAVING:
+            pipe.close()
+            return
+        self._came.clear()
+        if self._stopped:
+            pipe.resume_reading()
+        pipe.write_eof()
+        self._set_timer(LINGER_SECONDS, self.cut)
+
+    # -- small change
+
+    def _leave_state(self, state: State) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.state is State.WAITING:
+            self._lobby.waiting -= 1
+        elif self.state is State.LEAVING:
+            self._lobby.leaving -= 1
+        self.state = state
+
+    def _give_up_seat(self) -> None:
+        if self._seated:
+            self._seated = False
+            self._lobby.house.sessions.leave(self)
+
+    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, then)
