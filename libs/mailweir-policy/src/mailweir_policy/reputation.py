@@ -17,13 +17,18 @@ class EdgeZone(ListZone):
 
     policy_list: bool = False
     """A listing is enough to refuse by itself: a list of what must not send mail at all."""
+    test_entries: bool = True
+    """It lists the test entries of RFC 5782: 127.0.0.2, or the domain `test`. Lists of one's own may not."""
 
 
 class ListHealthPolicy(PolicyModel):
     """How lists are watched: one that fails, refuses us or lists the world is muted."""
 
     probe_seconds: Seconds = 60.0
-    """How often 127.0.0.2 (must be listed) and 127.0.0.1 (must not) are asked for."""
+    """How often 127.0.0.2 (must be listed) and 127.0.0.1 (must not) are asked for; of domains `test` and
+    `invalid`. A list that lists somebody is probed twice as often at least."""
+    confirm_seconds: Seconds = 0.5
+    """A listing refuses for good once a later probe found the list well; such probes come no faster."""
     slowest_factor: float = Field(30.0, ge=1, le=100)
     """A healthy list is probed up to so many times more rarely."""
     dead_after: int = Field(2, ge=1, le=100)
@@ -34,7 +39,8 @@ class ListHealthPolicy(PolicyModel):
     drift_window_seconds: Seconds = 60.0
     """Window over which the share of listed answers is looked at."""
     drift_share: float = Field(0.6, gt=0, le=1)
-    """A share over this, and over `drift_factor` times what it was, mutes a list."""
+    """A share over this, and over `drift_factor` times what it was: what the list alone speaks against is
+    only put off, and it is muted once those are listed too whom it did not list before."""
     drift_factor: float = Field(3.0, ge=1, le=100)
     drift_queries: int = Field(20, ge=1, le=100_000)
     """Least different clients in the window before the share counts."""

@@ -27,6 +27,8 @@ import dns.rdatatype
 import dns.rrset
 import dns.zone
 
+from mailweir_testkit.dnslists import DnsList
+
 MAX_CNAMES: Final = 10
 PLAIN_UDP_BYTES: Final = 512
 MAX_TCP_BYTES: Final = 65_535
@@ -59,6 +61,7 @@ class DnsServer:
     _streams: set[asyncio.StreamWriter] = field(default_factory=set)
     _zones: dict[dns.name.Name, dns.zone.Zone] = field(default_factory=dict)
     _odd: dict[tuple[str, str], tuple[Misbehaviour, float]] = field(default_factory=dict)
+    _lists: dict[str, DnsList] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -70,6 +73,11 @@ class DnsServer:
         name = dns.name.from_text(origin)
         head = "" if "SOA" in text.upper().split() else _SOA
         self._zones[name] = dns.zone.from_text(head + text, origin=name, relativize=False)
+
+    def listing(self, origin: str, listing: DnsList) -> DnsList:
+        """Serve a DNS list at a zone, and return it."""
+        self._lists[_plain(origin)] = listing
+        return listing
 
     def misbehave(
         self, name: str, how: Misbehaviour, seconds: float = 0.0, *, kind: str = ""
@@ -98,6 +106,10 @@ class DnsServer:
         kind = dns.rdatatype.to_text(question.rdtype)
         self.questions.append((name, kind))
         self.over_tcp += tcp
+        for origin, listing in self._lists.items():
+            if name.endswith(f".{origin}"):
+                said = await listing.respond(query, name.removesuffix(f".{origin}"))
+                return None if said is None else _wire(query, said, tcp=tcp, cut=False)
         how, seconds = self._how(name, kind)
         if how is Misbehaviour.TIMEOUT:
             return None

@@ -1,9 +1,11 @@
 """Values of this service to protobuf messages and back."""
 
+import math
 from typing import Final
 
 from mailweir.reputation.v1 import reputation_pb2 as pb
 from mailweir_reputation.policy.items import Item, Phase, Result
+from mailweir_reputation.policy.lists.health import Watch, ZoneState
 from mailweir_reputation.ports import Remembered
 from mailweir_runtime.convert import (
     client_from_proto,
@@ -50,4 +52,23 @@ def entry_to_proto(entry: Remembered) -> pb.HistoryEntry:
         spam=entry.spam,
         total_score=entry.total_score,
         seen_at=entry.seen_at,
+    )
+
+
+def zone_to_proto(watch: Watch, offset: float) -> pb.ZoneHealth:
+    """Return the message of how a list fares; `offset` brings monotonic times to those of the wall."""
+    silent = watch.state in (ZoneState.MUTED, ZoneState.DEAD)
+    return pb.ZoneHealth(
+        name=watch.zone.name,
+        title=text(watch.zone.title),
+        state=watch.state,
+        remedy=watch.remedy,
+        muted_until=watch.due_at + offset if silent else 0.0,
+        queries=watch.queries,
+        hits=watch.hits,
+        errors=watch.errors,
+        hit_share=watch.window.share,
+        usual_share=watch.window.usual,
+        median_seconds=watch.window.median_seconds,
+        probed_at=watch.probed_at + offset if math.isfinite(watch.probed_at) else 0.0,
     )

@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from mailweir_core.outcome import Advice, Status
+from mailweir_reputation.list_metrics import ListMetrics, declare_lists
 from mailweir_reputation.policy.items import Phase
 from mailweir_runtime.dns import DnsMetrics, declare as declare_dns
 
@@ -21,6 +22,7 @@ class Metrics:
     seconds: Histogram
     crashed: Counter
     dns: DnsMetrics
+    lists: ListMetrics
 
 
 def declare(registry: CollectorRegistry) -> Metrics:
@@ -51,6 +53,7 @@ def declare(registry: CollectorRegistry) -> Metrics:
             registry=registry,
         ),
         dns=declare_dns(registry, "reputation"),
+        lists=declare_lists(registry),
     )
     for phase in Phase:
         metrics.seconds.labels(phase)

@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import grpc.aio
@@ -12,9 +13,15 @@ from mailweir_core.clock import Clock
 from mailweir_core.outcome import Outcome, Status
 from mailweir_policy import Policy
 from mailweir_reputation.checking import Checker
-from mailweir_reputation.convert import entry_to_proto, item_from_proto, result_to_proto
+from mailweir_reputation.convert import (
+    entry_to_proto,
+    item_from_proto,
+    result_to_proto,
+    zone_to_proto,
+)
 from mailweir_reputation.policy.findings import CHECK
 from mailweir_reputation.policy.items import Result
+from mailweir_reputation.policy.lists.health import Watch
 from mailweir_reputation.ports import Acquaintance
 from mailweir_runtime.config import HasPolicy
 from mailweir_runtime.convert import client_from_proto
@@ -28,6 +35,14 @@ MAX_SUBJECT: Final = 512
 _log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Most items of a call, and what is kept back of its deadline for the answer, in seconds."""
+
+    batch_items: int = 256
+    reply_seconds: float = 0.05
+
+
 class ReputationService(reputation_pb2_grpc.ReputationServiceServicer):
     """Answers for clients and senders. One bad item spoils its own result alone, never the call."""
 
@@ -35,19 +50,19 @@ class ReputationService(reputation_pb2_grpc.ReputationServiceServicer):
         self,
         checker: Checker,
         acquaintance: Acquaintance,
+        keeper: Iterable[Watch],
         config: HasPolicy,
         clock: Clock,
         *,
-        batch_items: int,
-        reply_seconds: float,
+        bounds: Bounds,
     ) -> None:
         """Take the policy from `config` anew for each call."""
         self._checker = checker
         self._acquaintance = acquaintance
+        self._keeper = keeper
         self._config = config
         self._clock = clock
-        self._batch_items = batch_items
-        self._reply_seconds = reply_seconds
+        self._bounds = bounds
 
     async def Check(  # noqa: N802 - the name is the proto's
         self,
@@ -55,8 +70,8 @@ class ReputationService(reputation_pb2_grpc.ReputationServiceServicer):
         context: grpc.aio.ServicerContext[pb.CheckRequest, pb.CheckResponse],
     ) -> pb.CheckResponse:
         """Check every item by one policy, results in order. Raises Refused for too many items."""
-        if len(request.items) > self._batch_items:
-            detail = f"{len(request.items)} items in a call; the most is {self._batch_items}"
+        if len(request.items) > self._bounds.batch_items:
+            detail = f"{len(request.items)} items in a call; the most is {self._bounds.batch_items}"
             raise Refused(RpcFailure.INVALID, detail)
         policy, until = self._config.current.policy, self._until(context.time_remaining())
         results = await self._check_all(request.items, policy, until)
@@ -65,7 +80,7 @@ class ReputationService(reputation_pb2_grpc.ReputationServiceServicer):
     def _until(self, remaining: float | None) -> float:
         known = LONGEST_SECONDS
         if remaining is not None and math.isfinite(remaining):
-            known = min(known, max(0.0, remaining - self._reply_seconds))
+            known = min(known, max(0.0, remaining - self._bounds.reply_seconds))
         return self._clock.monotonic() + known
 
     async def _check_all(
@@ -86,6 +101,16 @@ class ReputationService(reputation_pb2_grpc.ReputationServiceServicer):
             outcome = Outcome(CHECK, Status.TEMPERROR, detail=type(error).__name__)
             spoilt = (outcome,) * len(message.recipients)
             return Result(outcome, client_from_proto(message.client), recipients=spoilt)
+
+    async def ListZones(  # noqa: N802 - the name is the proto's
+        self,
+        request: pb.ListZonesRequest,
+        context: grpc.aio.ServicerContext[pb.ListZonesRequest, pb.ListZonesResponse],
+    ) -> pb.ListZonesResponse:
+        """Return how each list of the policy fares."""
+        del request, context
+        offset = self._clock.now() - self._clock.monotonic()
+        return pb.ListZonesResponse(zones=[zone_to_proto(watch, offset) for watch in self._keeper])
 
     async def GetHistory(  # noqa: N802 - the name is the proto's
         self,

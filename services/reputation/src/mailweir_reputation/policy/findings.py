@@ -123,7 +123,7 @@ def outcome_of(found: Finding, seconds: float) -> Outcome:
         signals=found.signals,
         advice=found.advice,
         reason=found.reason,
-        detail=_sentence(found.detail, found.failed),
+        detail=found.detail if found.refuses else _sentence(found.detail, found.failed),
         lookups=found.lookups,
         seconds=seconds,
     )
