@@ -61,7 +61,7 @@ class Intrusion:
         """Take the policy from `config` anew for each offence."""
         self.book = BanBook()
         self._config = config
-        self._stores = stores
+        self.stores = stores
         self._clock = clock
         self._metrics = metrics
         self._bailiff = Bailiff(stores, self.book, clock, metrics)
@@ -76,7 +76,7 @@ class Intrusion:
     @property
     def protected(self) -> Protected:
         """Return who is not banned now."""
-        sources = self._config.current, self._stores.allowed.current(self._clock.now())
+        sources = self._config.current, self.stores.allowed.current(self._clock.now())
         known = self._made_of
         if known is None or known[0] is not sources[0] or known[1] is not sources[1]:
             self._protected, self._made_of = protect(sources[0].policy, sources[1]), sources
@@ -84,12 +84,12 @@ class Intrusion:
 
     async def load(self) -> None:
         """Take in the bans that there are; raises BusError."""
-        for ban in await self._stores.bans.all():
+        for ban in await self.stores.bans.all():
             self.book.put(ban)
 
     async def follow(self) -> None:
         """Keep the copy of the bans up to date; runs until cancelled."""
-        async for key, ban in self._stores.bans.changes():
+        async for key, ban in self.stores.bans.changes():
             if ban is None:
                 self.book.remove(key)
             else:
@@ -166,7 +166,7 @@ class Intrusion:
             tally = step(None).result
         else:
             key = offences_key(charge.kind, charge.subject)
-            tally = await self._stores.counts.change(key, step)
+            tally = await self.stores.counts.change(key, step)
         if not is_full(tally, charge.window):
             return None
 
@@ -179,7 +179,7 @@ class Intrusion:
         """Return a page of the bans in force, by subject, in which a text occurs; raises BusError."""
         size = min(limit or PAGE, LONGEST_PAGE)
         found = [b for b in self.book.in_force(self._clock.now(), text) if b.subject > cursor]
-        hits = await self._stores.bans.hits() if found else {}
+        hits = await self.stores.bans.hits() if found else {}
         page = tuple((ban, hits.get(ban_key(ban.subject), 0)) for ban in found[:size])
         return BanPage(page, found[size - 1].subject if len(found) > size else "")
 
