@@ -26,4 +26,6 @@ def test_names_say_what_they_count() -> None:
     for metric in registry.collect():
         assert metric.documentation.endswith(".")
         unit = metric.name.removeprefix("mailweir_ingress_")
-        assert metric.type == "counter" or unit.endswith(("_bytes", "_seconds", "_open", "_keys"))
+        assert metric.type == "counter" or unit.endswith(
+            (("_bytes", "_seconds", "_open", "_keys", "_clients", "_bans"))
+        )

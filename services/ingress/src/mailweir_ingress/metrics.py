@@ -179,12 +179,12 @@ def declare(registry: CollectorRegistry) -> Metrics:
         handshakes_failed=counter("tls_handshakes_failed", "TLS handshakes that failed."),
         signatures=_by_one(signatures, ("dkim", "arc")),
         signing_keys=_by_one(signing_keys, ("usable", "unusable")),
-        waiting=gauge("waiting", "Clients that wait for the banner now."),
+        waiting=gauge("waiting_clients", "Clients that wait for the banner now."),
         waits=_by_one(waits, Waited),
         passes=_by_one(passes, PassFound),
         passes_unstored=counter("passes_unstored", "Passes that only this process knows of."),
         unrecorded=counter(
             "turned_away_unrecorded", "Connections that were turned away and are in no record."
         ),
-        bans=gauge("bans", "Bans that are enforced, as this process knows them."),
+        bans=gauge("known_bans", "Bans that are enforced, as this process knows them."),
     )
