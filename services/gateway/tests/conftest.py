@@ -15,9 +15,13 @@ from mailweir.quarantine.v1 import quarantine_pb2
 from mailweir_core.clock import ManualClock
 from mailweir_gateway.accounts import Accounts
 from mailweir_gateway.adapters import explain
+from mailweir_gateway.adapters.greylist import MemoryGreylist
 from mailweir_gateway.adapters.keys_memory import MemoryKeys
 from mailweir_gateway.adapters.quarantine import MemoryQuarantine
+from mailweir_gateway.adapters.ratelimit import MemoryRatelimit
+from mailweir_gateway.adapters.reputation import MemoryReputation
 from mailweir_gateway.adapters.sql import MIGRATIONS, SCHEMA
+from mailweir_gateway.lists import Lists
 from mailweir_gateway.metrics import declare
 from mailweir_gateway.models.messages import MessageDetail
 from mailweir_gateway.policy.keys import digest, new_key
@@ -44,6 +48,9 @@ class World:
     bus: MemoryBus
     keys: MemoryKeys
     quarantine: MemoryQuarantine
+    ratelimit: MemoryRatelimit
+    greylist: MemoryGreylist
+    reputation: MemoryReputation
     registry: CollectorRegistry
     state: list[str] = field(default_factory=lambda: ["ready"])
 
@@ -87,13 +94,18 @@ async def world() -> AsyncIterator[World]:
     """A gateway in memory with one key, the default policy, and nothing else."""
     clock, keys, registry = ManualClock(), MemoryKeys(), CollectorRegistry()
     bus, quarantine, state = MemoryBus(clock), MemoryQuarantine(), ["ready"]
+    ratelimit, greylist, reputation = MemoryRatelimit(clock), MemoryGreylist(), MemoryReputation()
     await keys.put(StoredKey("admin", digest(KEY), NOW))
     await ensure_first(bus, Policy(), clock)
     tools = Tools(
         quarantine=quarantine,
+        ratelimit=ratelimit,
+        greylist=greylist,
+        reputation=reputation,
         bus=bus,
         keys=keys,
         accounts=Accounts(bus),
+        lists=Lists(bus, clock),
         metrics=declare(registry),
         clock=clock,
         version="1.2.3",
@@ -105,7 +117,19 @@ async def world() -> AsyncIterator[World]:
         base_url="http://gateway",
         headers={"Authorization": f"Bearer {KEY}"},
     ) as client:
-        yield World(client, tools, clock, bus, keys, quarantine, registry, state)
+        yield World(
+            client,
+            tools,
+            clock,
+            bus,
+            keys,
+            quarantine,
+            ratelimit,
+            greylist,
+            reputation,
+            registry,
+            state,
+        )
 
 
 @pytest.fixture(scope="session")

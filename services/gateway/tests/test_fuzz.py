@@ -21,6 +21,7 @@ OPERATIONS = [
     for path, operations in document()["paths"].items()
     for method in operations
 ]
+NAMES = ("{id}", "{number}", "{login}", "{domain}", "{subject}")
 POLICY = json.loads(dumps(Policy()))
 
 # each example asks the same gateway: what an earlier one has done to it is part of the fuzz
@@ -41,6 +42,11 @@ words = st.text(max_size=30) | st.sampled_from(
         "held",
         "2025-06-15T15:06:40Z",
         ref_of(1),
+        "block",
+        "192.0.2.0/24",
+        "account:bob",
+        "bob@example.com",
+        "example.com",
     ]
 )
 names = st.sampled_from(
@@ -55,6 +61,10 @@ names = st.sampled_from(
         "reason",
         "since",
         "until",
+        "text",
+        "kind",
+        "owner",
+        "expires_at",
     ]
 ) | st.text(string.ascii_letters, min_size=1, max_size=8)
 values = st.recursive(
@@ -73,6 +83,19 @@ bodies = (
     | st.fixed_dictionaries({"senders": values, "password": values}).map(
         lambda v: json.dumps(v).encode()
     )
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "subject": words,
+            "seconds": values,
+            "kind": words,
+            "item": words,
+            "owner": words,
+            "recipients": st.lists(words, max_size=3),
+            "messages": values,
+            "total": values,
+        },
+    ).map(lambda v: json.dumps(v).encode())
 )
 headers = st.fixed_dictionaries(
     {},
@@ -97,14 +120,14 @@ def check(response: httpx2.Response) -> None:
 
 @fuzz
 @given(
-    st.sampled_from(OPERATIONS), st.lists(words, min_size=3, max_size=3),
+    st.sampled_from(OPERATIONS), st.lists(words, min_size=5, max_size=5),
     st.lists(st.tuples(names, words), max_size=4), bodies, headers,
 )  # fmt: skip
 async def test_any_request(
     world: World, operation: tuple[str, str], parts: list[str], query: Any, body: bytes, head: Any
 ) -> None:
     method, path = operation
-    for name, part in zip(("{id}", "{number}", "{login}"), parts, strict=True):
+    for name, part in zip(NAMES, parts, strict=True):
         path = path.replace(name, quote(part, safe="") or "x")
     try:
         response = await world.client.request(

@@ -34,7 +34,9 @@ def test_names_are_the_services_own() -> None:
 def test_settings_have_defaults_and_descriptions() -> None:
     settings = load(Settings, {})
     assert settings.listen == "127.0.0.1:8080"
-    assert settings.services == ("ingress", "scoring", "delivery", "quarantine", "gateway")
+    assert settings.services == (
+        "ingress", "reputation", "greylist", "ratelimit", "scoring", "delivery", "quarantine", "gateway",
+    )  # fmt: skip
     assert settings.demo_password_file is None
     own = [doc for doc in describe(Settings) if doc.variable.startswith("MAILWEIR_GATEWAY_")]
     assert all(doc.description for doc in own)
@@ -47,6 +49,9 @@ def test_settings_have_defaults_and_descriptions() -> None:
         ("LISTEN", "unix:/tmp/x"),
         ("DATABASE_URL", "mysql://root:secret@db/x"),
         ("QUARANTINE_TARGET", ""),
+        ("REPUTATION_TARGET", ""),
+        ("GREYLIST_TARGET", ""),
+        ("RATELIMIT_TARGET", ""),
         ("MOON", "1"),
     ],
 )

@@ -4,10 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mailweir_gateway.accounts import Accounts
+from mailweir_gateway.adapters.greylist import connect_greylist
 from mailweir_gateway.adapters.http_server import serve_http
 from mailweir_gateway.adapters.quarantine import connect_quarantine
+from mailweir_gateway.adapters.ratelimit import connect_ratelimit
+from mailweir_gateway.adapters.reputation import connect_reputation
 from mailweir_gateway.adapters.sql import MIGRATIONS, SCHEMA, SqlKeys
 from mailweir_gateway.first_start import admin_key, demo_account, first_policy
+from mailweir_gateway.lists import Lists
 from mailweir_gateway.metrics import declare
 from mailweir_gateway.ports import Keys
 from mailweir_gateway.service import build
@@ -30,14 +34,21 @@ async def main(rt: Runtime, settings: Settings) -> None:
         open_keys(settings.database_url) as keys,
         connect_bus(rt) as bus,
         connect_quarantine(settings.quarantine_target) as quarantine,
+        connect_reputation(settings.reputation_target) as reputation,
+        connect_greylist(settings.greylist_target) as greylist,
+        connect_ratelimit(settings.ratelimit_target) as ratelimit,
     ):
         accounts = Accounts(bus)
         await prepare(rt, settings, keys, bus, accounts)
         tools = Tools(
             quarantine=quarantine,
+            ratelimit=ratelimit,
+            greylist=greylist,
+            reputation=reputation,
             bus=bus,
             keys=keys,
             accounts=accounts,
+            lists=Lists(bus, rt.clock),
             metrics=declare(rt.registry),
             clock=rt.clock,
             version=rt.version,

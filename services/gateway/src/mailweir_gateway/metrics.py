@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 STATUSES: Final = ("2xx", "3xx", "4xx", "5xx")
 CHANGES: Final = ("applied", "invalid", "conflict")
-OUTAGES: Final = ("quarantine", "bus", "database")
+OUTAGES: Final = ("quarantine", "reputation", "greylist", "ratelimit", "bus", "database")
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI, Response, Security
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
-from mailweir_gateway.api import admin, config, messages
+from mailweir_gateway.api import admin, bans, config, greylist, limits, lists, messages, reputation
 from mailweir_gateway.api.errors import handlers
 from mailweir_gateway.api.middleware import BoundBody, Envelope, RequireKey
 from mailweir_gateway.api.page import start_page
@@ -16,11 +16,14 @@ from mailweir_gateway.tools import Tools
 PREFIX: Final = "/api/v1"
 OPENAPI: Final = "/api/openapi.json"
 DESCRIPTION: Final = (
-    "Configuration, messages, quarantine, services and submission accounts of a Mailweir installation. "
+    "Configuration, messages, quarantine, services, submission accounts, bans, greylisting, limits and lists "
+    "of a Mailweir installation. "
     "Errors are problem bodies (RFC 9457)."
 )
 PARTS: Final = (
-    messages.messages, messages.quarantine, config.config, admin.services, admin.users, admin.version,
+    messages.messages, messages.quarantine, config.config, admin.services, admin.users,
+    bans.bans, greylist.greylist, limits.limits, lists.lists, reputation.dnslists, reputation.reputation,
+    admin.version,
 )  # fmt: skip
 
 

@@ -18,6 +18,12 @@ class Settings(ServiceSettings):
     """Where REST is served over HTTP; TLS is the job of what stands in front."""
     quarantine_target: str = Field("127.0.0.1:9040", min_length=1)
     """Where the quarantine serves gRPC: `unix:/path`, `host:port` or `dns:///name:port`."""
+    reputation_target: str = Field("127.0.0.1:9010", min_length=1)
+    """Where reputation serves gRPC. Without it, and without the next two, REST for them answers 503."""
+    greylist_target: str = Field("127.0.0.1:9020", min_length=1)
+    """Where greylisting serves gRPC."""
+    ratelimit_target: str = Field("127.0.0.1:9030", min_length=1)
+    """Where limits and bans are served over gRPC."""
     database_url: DatabaseUrl = "sqlite+aiosqlite:///gateway.db"
     """SQLite file or PostgreSQL database of the API keys."""
     initial_policy_file: OptionalPath = None
@@ -26,5 +32,7 @@ class Settings(ServiceSettings):
     """Where the admin key is written at the first start, mode 0600; a key that is there already is taken."""
     demo_password_file: OptionalPath = None
     """Where the password of demo@example.com is written at the first start; empty makes no such account."""
-    services: CommaList = ("ingress", "scoring", "delivery", "quarantine", "gateway")
+    services: CommaList = (
+        "ingress", "reputation", "greylist", "ratelimit", "scoring", "delivery", "quarantine", "gateway",
+    )  # fmt: skip
     """Services that are to be there, by commas; one that is silent is shown as `down`."""

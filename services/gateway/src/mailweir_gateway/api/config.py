@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from mailweir_core.clock import rfc3339
+from mailweir_gateway.api.changing import ATTEMPTS, ETAG, IfMatch, check_precondition, in_force
 from mailweir_gateway.api.middleware import actor_of
 from mailweir_gateway.api.problems import Problem, invalid, responses, unavailable
 from mailweir_gateway.api.requests import StrictRoute
@@ -19,21 +20,17 @@ from mailweir_gateway.models.admin import (
     VersionQuery,
 )
 from mailweir_gateway.models.messages import MAX_TEXT
-from mailweir_gateway.policy.preconditions import MAX_HEADER, etag, is_precondition, matches
+from mailweir_gateway.policy.preconditions import etag, matches
 from mailweir_gateway.tools import Tools
 from mailweir_policy import InvalidPolicyError, Policy, dumps, policy_from
 from mailweir_runtime.bus.ports import RevisionConflict
 from mailweir_runtime.config import (
     InvalidDocument,
     PolicyVersion,
-    current,
     history,
     load_version,
     propose,
 )
-
-ATTEMPTS: Final = 3
-"""Times that a change without a precondition is tried when somebody else was faster."""
 
 Document = Annotated[dict[str, Any], Body()]
 # The body is checked by mailweir_policy, by the same rules as everywhere; this only tells OpenAPI its shape.
@@ -42,10 +39,6 @@ _POLICY_BODY: Final[dict[str, Any]] = {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Policy"}}}
     }
 }
-_ETAG: Final[dict[str, Any]] = {
-    "headers": {"ETag": {"description": "The version", "schema": {"type": "string"}}}
-}
-IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=MAX_HEADER)]
 Reason = Annotated[str, Query(max_length=MAX_TEXT, description="Why, for the history.")]
 Number = Annotated[int, Path(ge=1, le=999_999_999)]
 
@@ -54,10 +47,10 @@ def config(tools: Tools) -> APIRouter:
     """Return the routes of `config`."""
     router = APIRouter(prefix="/config", tags=["config"], route_class=StrictRoute)
 
-    @router.get("", response_model=Policy, responses={200: _ETAG, **responses(404, 503)})
+    @router.get("", response_model=Policy, responses={200: ETAG, **responses(404, 503)})
     async def get_config() -> Response:
         """Return the policy in force; its ETag is its version."""
-        version = await _in_force(tools)
+        version = await in_force(tools)
         if version is None:
             raise Problem(404, "there is no policy yet")
         # The bytes are the same for equal policies, as a strong ETag promises.
@@ -65,7 +58,7 @@ def config(tools: Tools) -> APIRouter:
         return Response(dumps(version.policy), media_type="application/json", headers=headers)
 
     @router.put(
-        "", responses={200: _ETAG, **responses(412, 415, 422, 503)}, openapi_extra=_POLICY_BODY
+        "", responses={200: ETAG, **responses(412, 415, 422, 503)}, openapi_extra=_POLICY_BODY
     )
     async def put_config(
         request: Request,
@@ -78,8 +71,7 @@ def config(tools: Tools) -> APIRouter:
 
         With `If-Match` it is also refused when another version is in force by now.
         """
-        if if_match is not None and not is_precondition(if_match):
-            raise Problem(422, "If-Match is wrong", errors=[("header.If-Match", 'write "v.3"')])
+        check_precondition(if_match)
         policy = _checked(tools, document)
         version = await _replace(tools, policy, if_match, actor_of(request.scope), reason)
         response.headers["ETag"] = etag(version)
@@ -96,15 +88,15 @@ def config(tools: Tools) -> APIRouter:
         """Return a page of versions, newest first."""
         return await _versions(tools, query)
 
-    @router.get("/versions/{number}", responses={200: _ETAG, **responses(404, 422, 503)})
+    @router.get("/versions/{number}", responses={200: ETAG, **responses(404, 422, 503)})
     async def get_version(number: Number, response: Response) -> VersionDocument:
         """Return one version with its policy."""
         found = await _load(tools, number)
         if found is None:
             raise Problem(404, "there is no such version")
         response.headers["ETag"] = etag(found.version)
-        in_force = await _in_force(tools)
-        item = _item(found, in_force)
+        active = await in_force(tools)
+        item = _item(found, active)
         return VersionDocument(**item.model_dump(), policy=json.loads(dumps(found.policy)))
 
     return router
@@ -122,8 +114,8 @@ async def _replace(
     tools: Tools, policy: Policy, if_match: str | None, author: str, reason: str
 ) -> str:
     for _ in range(ATTEMPTS):
-        in_force = await _in_force(tools)
-        seen = in_force.version if in_force else None
+        active = await in_force(tools)
+        seen = active.version if active else None
         if if_match is not None and not matches(if_match, seen):
             break
         try:
@@ -135,15 +127,8 @@ async def _replace(
         tools.metrics.policy_changes.labels("applied").inc()
         return version
     tools.metrics.policy_changes.labels("conflict").inc()
-    in_force = await _in_force(tools)
-    raise Problem(412, f"version {in_force.version if in_force else 'none'} is in force")
-
-
-async def _in_force(tools: Tools) -> PolicyVersion | None:
-    try:
-        return await current(tools.bus)
-    except InvalidDocument as error:
-        raise unavailable(f"the policy in force cannot be read: {error}") from error
+    active = await in_force(tools)
+    raise Problem(412, f"version {active.version if active else 'none'} is in force")
 
 
 async def _load(tools: Tools, number: int) -> PolicyVersion | None:
@@ -156,20 +141,20 @@ async def _load(tools: Tools, number: int) -> PolicyVersion | None:
 async def _versions(tools: Tools, query: VersionQuery) -> VersionPage:
     numbers = [n for n in await history(tools.bus) if not query.cursor or n < int(query.cursor)]
     page = numbers[: query.limit]
-    in_force = await _in_force(tools)
+    active = await in_force(tools)
     loaded = [await _load(tools, number) for number in page]
     return VersionPage(
-        items=tuple(_item(version, in_force) for version in loaded if version is not None),
+        items=tuple(_item(version, active) for version in loaded if version is not None),
         next=str(page[-1]) if len(numbers) > len(page) else "",
     )
 
 
-def _item(version: PolicyVersion, in_force: PolicyVersion | None) -> VersionItem:
+def _item(version: PolicyVersion, active: PolicyVersion | None) -> VersionItem:
     return VersionItem(
         version=version.version,
         number=version.number,
         created_at=rfc3339(version.created_at),
         author=version.author,
         reason=version.reason,
-        in_force=in_force is not None and in_force.number == version.number,
+        in_force=active is not None and active.number == version.number,
     )

@@ -10,6 +10,7 @@ from mailweir_gateway.api.middleware import reference_of
 from mailweir_gateway.api.problems import Problem, from_validation, render, unavailable
 from mailweir_gateway.metrics import GatewayMetrics
 from mailweir_gateway.ports import QuarantineUnavailable, SearchRefused
+from mailweir_gateway.ports_edge import ServiceUnavailable
 from mailweir_runtime.bus.ports import BusError
 from mailweir_runtime.logs import get_logger
 
@@ -44,11 +45,16 @@ def handlers(metrics: GatewayMetrics) -> dict[type[Exception], Handler]:
 
         return handle
 
+    async def service_away(request: Request, error: Exception) -> Response:
+        part = error.service if isinstance(error, ServiceUnavailable) else ""
+        return await away(part, f"the service {part} does not answer")(request, error)
+
     return {
         HTTPException: known,
         RequestValidationError: not_valid,
         SearchRefused: search_refused,
         QuarantineUnavailable: away("quarantine", "the quarantine does not answer"),
+        ServiceUnavailable: service_away,
         BusError: away("bus", "the bus does not answer"),
         Exception: known,
     }

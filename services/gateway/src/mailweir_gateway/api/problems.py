@@ -1,7 +1,8 @@
 """Problem bodies (RFC 9457): every error has one, with a reference that also stands in the log."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from mailweir_gateway.ports import SearchRefused
 from mailweir_policy import Problem as PolicyProblem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -30,7 +32,7 @@ KINDS: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
         409: ("conflict", "The state of the resource does not allow that"),
         412: ("precondition-failed", "Somebody else has changed it meanwhile"),
         413: ("content-too-large", "The request is too large"),
-        415: ("unsupported-media-type", "The request is not JSON"),
+        415: ("unsupported-media-type", "The request is of another kind than is taken here"),
         422: ("invalid", "The request is not valid"),
         500: ("internal-error", "Something went wrong here"),
         503: ("unavailable", "Something needed for this does not answer"),
@@ -70,6 +72,15 @@ class Problem(HTTPException):
         """Keep the parts; `errors` are (path, sentence)."""
         super().__init__(status, detail, dict(headers or {}))
         self.errors = tuple(errors)
+
+
+@contextmanager
+def refused_at(path: str) -> Iterator[None]:
+    """Turn what a service does not take into the problem of one part of the request."""
+    try:
+        yield
+    except SearchRefused as error:
+        raise Problem(422, str(error), errors=[(path, str(error))]) from error
 
 
 def invalid(problems: Sequence[PolicyProblem]) -> Problem:

@@ -1,4 +1,4 @@
-"""Requests with a body: JSON only, and strictly (policy/strictjson.py)."""
+"""Requests with a body: JSON, and strictly (policy/strictjson.py), but for one that says otherwise."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -36,7 +36,17 @@ class StrictRoute(APIRoute):
         return handle
 
 
-def _check_media_type(header: str) -> None:
+async def body_text(request: Request) -> str:
+    """Return a body that is plain text in UTF-8; raises Problem."""
+    _check_media_type(request.headers.get("content-type", ""), "text/plain")
+    try:
+        return (await request.body()).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        detail = f"not UTF-8 at byte {error.start}"
+        raise Problem(422, detail, errors=[("", detail)]) from error
+
+
+def _check_media_type(header: str, wanted: str = "application/json") -> None:
     media_type = header.partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem(415, "send application/json", headers={"Accept": "application/json"})
+    if media_type != wanted:
+        raise Problem(415, f"send {wanted}", headers={"Accept": wanted})
