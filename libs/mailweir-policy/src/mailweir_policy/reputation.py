@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from mailweir_policy.base import PolicyModel
+from mailweir_policy.edge import Remedy
 from mailweir_policy.fields import Seconds
 from mailweir_policy.lists import ListZone
 
@@ -62,6 +63,8 @@ class HistoryPolicy(PolicyModel):
     """Share of spam up to which a client is `good`."""
     bad_share: Annotated[float, Field(ge=0, le=1)] = 0.8
     """Share of spam from which a client is `bad`."""
+    bad_siblings: int = Field(4, ge=1, le=16)
+    """Bad IPv6 /64 networks from which the /56 around them is bad, and such /56 for a /48."""
 
     @model_validator(mode="after")
     def _order(self) -> Self:
@@ -88,6 +91,18 @@ class ReputationPolicy(PolicyModel):
     history: HistoryPolicy = HistoryPolicy()
     correspondent_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 2_592_000.0
     """Whom one of our users wrote to is known for so long."""
+    correspondent_points: Annotated[float, Field(ge=-10, le=0)] = -1.0
+    """Points for mail to that user from there, where SPF authorises the client."""
+    allowed_points: Annotated[float, Field(ge=-100, le=0)] = -20.0
+    """Points for mail that an entry of an allow list speaks for; malware is refused all the same."""
+    blocked: Remedy = Remedy.REJECT
+    """What follows from an entry of a block list. A client that is refused is turned away before its banner."""
+    blocked_points: Annotated[float, Field(ge=0, le=100)] = 20.0
+    """Points for mail that an entry of a block list speaks against, where that is not refused."""
+    entry_valid_seconds: Seconds = 60.0
+    """An answer on a client that rests on an entry is asked for anew after this time at the latest."""
+    answer_seconds: Annotated[float, Field(gt=0, le=5)] = 0.05
+    """Without an answer of the store of histories and correspondents by then, mail passes, and it is counted."""
     longest_valid_seconds: Seconds = 3600.0
     """What lists say of a client holds for at most so long, and for at most the TTL of the answers."""
     shortest_valid_seconds: Seconds = 60.0
