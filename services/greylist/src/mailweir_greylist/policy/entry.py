@@ -104,7 +104,10 @@ def load(data: bytes) -> Entry:
     """Return the entry in its stored form; raises ValueError for anything else."""
     if len(data) > MAX_ENTRY_BYTES:
         raise ValueError("the entry is too long")
-    parts = json.loads(data)
+    try:
+        parts = json.loads(data)
+    except RecursionError:
+        raise ValueError("the entry is nested too deeply") from None
     if not isinstance(parts, list) or len(parts) != 11:
         raise ValueError("an entry has eleven parts")
     letter, client, sender, recipient, first, last, due, expires, attempts, passes, by = parts

@@ -19,6 +19,7 @@ BLANK: Final = "#"
 _BATV: Final = re.compile(r"(?:prvs=[^=]+=|btv1==[^=]+==)(?=.)")
 _SRS: Final = re.compile(r"(srs[01])[=+-][^=]*=(?:[a-z0-9]{2}=)?(?=.)")
 _VERP: Final = re.compile(r"[a-z0-9._]*=[a-z0-9.-]+$")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # RFC 9562
 _TOKEN: Final = re.compile(r"[a-z0-9]+")
 _BLANKS: Final = re.compile(rf"{BLANK}(?:[-_.=]*{BLANK})+")
 _LONG_TOKEN: Final = 12
@@ -39,6 +40,7 @@ def _normal_local(local: str) -> str:
     local = word if plus and word else local
     if not local.startswith("srs"):
         local = _VERP.sub(BLANK, local)
+    local = _UUID.sub(BLANK, local)
     return _BLANKS.sub(BLANK, _TOKEN.sub(_blank_if_id, local))
 
 
