@@ -140,6 +140,7 @@ def check(found: Comparison) -> None:
     assert not unexplained, found
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_a_few_mails_of_each_set_agree(loaded: Loaded, tmp_path: Path) -> None:
     check(compare(loaded, mails(60), tmp_path))

@@ -286,7 +286,7 @@ class TestFullDisk:
         quick = "delivery.retry.schedule_seconds=[1, 1, 1, 2]"
         options = ("--next-hop", f"smtp://{host}:{port}", "--set", quick, "--no-samples")
         with product(tmp_path / "data", "--store-limit", "16", *options) as made:
-            fates = await send(made, big_letters(60), give_up_seconds=15, retry_seconds=1.0)
+            fates = await send(made, big_letters(60), give_up_seconds=5, retry_seconds=1.0)
             taken = {f.ref for f in fates if f.taken}
             put_off = {f.reply[:3] for f in fates if not f.taken}
             assert taken
@@ -298,6 +298,7 @@ class TestFullDisk:
                 (again,) = await send(made, letters(1, "after"))
                 assert again.taken
 
+    @pytest.mark.long
     async def test_a_disk_that_is_really_full_is_the_same(self, small_disk: Path) -> None:
         """Mail of all sizes comes until the disk has no room; then the next hop comes back."""
         host, port = "127.0.0.1", port_for_later()
