@@ -293,6 +293,19 @@ class TestPlan:
         assert delivery["MAILWEIR_DELIVERY_DNS"] == "127.0.0.1:53"
         assert specs["scoring"].environment["MAILWEIR_SCORING_DNS"] == "127.0.0.1:53"
         assert specs["scoring"].environment["MAILWEIR_SCORING_SPAMASSASSIN_CACHE_DIR"] == ""
+        assert specs["reputation"].environment["MAILWEIR_REPUTATION_DNS"] == "127.0.0.1:53"
+
+    def test_who_asks_the_edge_knows_where_it_is(self, tmp_path: Path) -> None:
+        places = Places(tmp_path, tmp_path / "run")
+        specs = plan.service_specs(options(tmp_path), places, plan.new_broker(4222))
+        found = {spec.name: spec.environment for spec in specs}
+        for name in ("reputation", "greylist", "ratelimit"):
+            listens = found[name][f"MAILWEIR_{name.upper()}_LISTEN"]
+            assert listens == f"unix:{tmp_path}/run/{name}.sock"
+            for asking in ("ingress", "gateway"):
+                assert found[asking][f"MAILWEIR_{asking.upper()}_{name.upper()}_TARGET"] == listens
+        held = found["ratelimit"]["MAILWEIR_RATELIMIT_QUARANTINE_TARGET"]
+        assert held == found["quarantine"]["MAILWEIR_QUARANTINE_LISTEN"]
 
     def test_rule_directories_come_with_a_cache_beside_the_data(self, tmp_path: Path) -> None:
         places = Places(tmp_path, tmp_path / "run")

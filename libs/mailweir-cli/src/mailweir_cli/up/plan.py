@@ -16,8 +16,11 @@ from mailweir_runtime.bus.server import server_config, write_config
 
 DRAIN_SECONDS: Final = 30.0
 """What each service gets to finish its work."""
-STOP_ORDER: Final = ("ingress", "scoring", "delivery", "quarantine", "gateway", "nats")
-"""First who takes mail in, last who stores it."""
+STOP_ORDER: Final = (
+    "ingress", "reputation", "greylist", "ratelimit", "scoring", "delivery", "quarantine", "gateway", "nats",
+)  # fmt: skip
+"""First who takes mail in, then whom it asks, last who stores it."""
+EDGE: Final = ("reputation", "greylist", "ratelimit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,9 @@ def service_specs(options: UpOptions, places: Places, broker: Broker) -> list[Pr
     defaults = {"DRAIN_SECONDS": f"{DRAIN_SECONDS:g}", "LOG_FORMAT": "json"}
     own: dict[str, tuple[str, dict[str, str]]] = {
         "quarantine": _quarantine(places),
+        "reputation": ("", {"LISTEN": places.socket("reputation"), "DNS": options.dns}),
+        "greylist": ("", {"LISTEN": places.socket("greylist")}),
+        "ratelimit": _ratelimit(places),
         "scoring": _scoring(options, places),
         "delivery": ("", {"DNS": options.dns}),
         "gateway": _gateway(options, places),
@@ -110,6 +116,18 @@ def _quarantine(places: Places) -> tuple[str, dict[str, str]]:
     }
 
 
+def _ratelimit(places: Places) -> tuple[str, dict[str, str]]:
+    return "", {
+        "LISTEN": places.socket("ratelimit"),
+        "QUARANTINE_TARGET": places.socket("quarantine"),
+    }
+
+
+def _edge(places: Places) -> dict[str, str]:
+    """Return where the edge's services are, for who asks them."""
+    return {f"{name.upper()}_TARGET": places.socket(name) for name in EDGE}
+
+
 def _scoring(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
     directories = ",".join(map(str, options.spamassassin))
     return "", {
@@ -124,6 +142,7 @@ def _gateway(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
     return f"http://{options.http}", {
         "LISTEN": str(options.http),
         "QUARANTINE_TARGET": places.socket("quarantine"),
+        **_edge(places),
         "DATABASE_URL": places.database("gateway"),
         "INITIAL_POLICY_FILE": str(places.first_policy),
         "KEY_FILE": str(places.admin_key),
@@ -142,9 +161,7 @@ def _ingress(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
         "STORE_DIRECTORY": str(places.data),
         "STORE_FREE_BYTES": str(reserve(places.data)),
         "SCORING_TARGET": places.socket("scoring"),
-        "REPUTATION_TARGET": "",
-        "GREYLIST_TARGET": "",
-        "RATELIMIT_TARGET": "",
+        **_edge(places),
     }
 
 
