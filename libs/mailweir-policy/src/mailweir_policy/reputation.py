@@ -96,13 +96,13 @@ class ReputationPolicy(PolicyModel):
     allowed_points: Annotated[float, Field(ge=-100, le=0)] = -20.0
     """Points for mail that an entry of an allow list speaks for; malware is refused all the same."""
     blocked: Remedy = Remedy.REJECT
-    """What follows from an entry of a block list. A client that is refused is turned away before its banner."""
+    """What follows from an entry of a block list. A refused client is turned away before its banner."""
     blocked_points: Annotated[float, Field(ge=0, le=100)] = 20.0
     """Points for mail that an entry of a block list speaks against, where that is not refused."""
     entry_valid_seconds: Seconds = 60.0
     """An answer on a client that rests on an entry is asked for anew after this time at the latest."""
     answer_seconds: Annotated[float, Field(gt=0, le=5)] = 0.05
-    """Without an answer of the store of histories and correspondents by then, mail passes, and it is counted."""
+    """Without an answer of the store of histories and correspondents by then, mail passes; it is counted."""
     longest_valid_seconds: Seconds = 3600.0
     """What lists say of a client holds for at most so long, and for at most the TTL of the answers."""
     shortest_valid_seconds: Seconds = 60.0
