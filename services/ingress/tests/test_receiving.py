@@ -13,12 +13,13 @@ from mailweir_core.record import Envelope, Listener, Session
 from mailweir_ingress.adapters.keeper import MemoryKeeper
 from mailweir_ingress.adapters.keys import MemoryKeys
 from mailweir_ingress.adapters.scoring import MemoryScorer, no_verdict
+from mailweir_ingress.edge import Edge, Services
 from mailweir_ingress.metrics import declare
 from mailweir_ingress.policy.compose import look_at
 from mailweir_ingress.policy.facts import ContentVerdict
 from mailweir_ingress.policy.rules import compile_rules
 from mailweir_ingress.ports import NotKept
-from mailweir_ingress.receiving import Receiver
+from mailweir_ingress.receiving import Means, Receiver
 from mailweir_ingress.smtp.house import Arrival
 from mailweir_mail.auth.dkim import SigningKey
 from mailweir_policy import policy_from
@@ -42,17 +43,23 @@ def arrival(content: bytes = CONTENT, *, exempt: bool = False, ref: str = "S-1")
 class World:
     """A receiver and what it works with."""
 
-    def __init__(self, verdict: ContentVerdict | None = None, *keys: SigningKey) -> None:
+    def __init__(
+        self,
+        verdict: ContentVerdict | None = None,
+        *keys: SigningKey,
+        services: Services | None = None,
+    ) -> None:
         self.scorer = MemoryScorer(None if verdict is None else lambda _e, _r: verdict)
         self.keeper = MemoryKeeper()
         self.registry = CollectorRegistry()
+        metrics = declare(self.registry)
+        rules = compile_rules(policy_from({}), "v.1")
+        edge = Edge(services or Services(), lambda: rules, ManualClock(), metrics)
         self.receive = Receiver(
-            self.scorer,
-            self.keeper,
-            declare(self.registry),
+            Means(self.scorer, self.keeper, MemoryKeys(*keys), edge),
+            metrics,
             ManualClock(),
             "1.2.3",
-            MemoryKeys(*keys),
         )
 
     def count(self, action: str, reason: str) -> float:
@@ -65,7 +72,7 @@ class World:
 async def test_what_is_judged_is_what_is_kept_but_for_the_verdict() -> None:
     headers = (("X-Spam-Flag", "YES"),)
     world = World(ContentVerdict(Status.HIT, Action.TAG, Reason.SUSPICIOUS, 7, headers))
-    decision = await world.receive(arrival())
+    decision = (await world.receive(arrival())).decision
     assert (decision.action, decision.reply.code) == (Action.TAG, 250)
     ((_, judged),) = world.scorer.asked
     ((record, kept),) = world.keeper.kept
@@ -80,7 +87,7 @@ async def test_what_is_judged_is_what_is_kept_but_for_the_verdict() -> None:
 
 async def test_a_bad_shape_is_not_judged() -> None:
     world = World()
-    decision = await world.receive(arrival(b"Received: x\r\n" * 6 + b"\r\n"))
+    decision = (await world.receive(arrival(b"Received: x\r\n" * 6 + b"\r\n"))).decision
     assert decision.reason is Reason.LOOP
     assert world.scorer.asked == world.keeper.kept == []
     (note,) = world.keeper.notes
@@ -89,7 +96,7 @@ async def test_a_bad_shape_is_not_judged() -> None:
 
 async def test_an_exempt_message_is_kept_with_ours_but_not_judged() -> None:
     world = World()
-    decision = await world.receive(arrival(exempt=True))
+    decision = (await world.receive(arrival(exempt=True))).decision
     assert (decision.action, decision.reason) == (Action.ACCEPT, Reason.EXEMPT)
     assert world.scorer.asked == []
     ((record, kept),) = world.keeper.kept
@@ -100,9 +107,9 @@ async def test_an_exempt_message_is_kept_with_ours_but_not_judged() -> None:
 
 async def test_a_resent_message_is_known_again_under_its_new_reference() -> None:
     world = World(no_verdict("away"))
-    actions = [(await world.receive(arrival(ref=f"S-{n}"))).action for n in range(1, 5)]
+    actions = [(await world.receive(arrival(ref=f"S-{n}"))).decision.action for n in range(1, 5)]
     assert actions == [Action.DEFER, Action.DEFER, Action.HOLD, Action.HOLD]
-    other = await world.receive(arrival(CONTENT + b"more\r\n", ref="S-9"))
+    other = (await world.receive(arrival(CONTENT + b"more\r\n", ref="S-9"))).decision
     assert other.action is Action.DEFER
     assert [note.decision.reason for note in world.keeper.notes] == [Reason.SCORING_UNAVAILABLE] * 3
 
@@ -113,7 +120,7 @@ async def test_a_resent_message_is_known_again_under_its_new_reference() -> None
 async def test_what_is_not_kept_is_deferred_and_recorded_so(error: NotKept, enhanced: str) -> None:
     world = World()
     world.keeper.outage = error
-    decision = await world.receive(arrival())
+    decision = (await world.receive(arrival())).decision
     assert (decision.reply.code, decision.reply.enhanced) == (451, enhanced)
     (note,) = world.keeper.notes
     assert note.decision.reason is Reason.STORE_UNAVAILABLE
@@ -125,7 +132,7 @@ async def test_what_is_not_kept_is_deferred_and_recorded_so(error: NotKept, enha
 async def test_a_fault_of_ours_is_for_later() -> None:
     world = World()
     broken = replace(arrival(), content=None)  # type: ignore[arg-type]
-    decision = await world.receive(broken)
+    decision = (await world.receive(broken)).decision
     assert (decision.reason, decision.reply.code) == (Reason.INTERNAL, 451)
     assert world.keeper.kept == []
 
@@ -134,4 +141,4 @@ async def test_an_address_that_is_none_is_a_client_too() -> None:
     world = World(no_verdict("away"))
     gone = arrival()
     envelope = replace(gone.envelope, session=replace(SESSION, client_ip=""))
-    assert (await world.receive(replace(gone, envelope=envelope))).action is Action.DEFER
+    assert (await world.receive(replace(gone, envelope=envelope))).decision.action is Action.DEFER

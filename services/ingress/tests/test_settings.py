@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mailweir_core.record import Listener
-from mailweir_ingress.app import Address, addresses_of
+from mailweir_ingress.app import Address, addresses_of, edge_services
 from mailweir_ingress.settings import Settings
 from mailweir_runtime.listen import HostPort
 from mailweir_runtime.settings import SettingsError, describe, load
@@ -52,7 +52,6 @@ def test_every_door_may_have_several_addresses(monkeypatch: pytest.MonkeyPatch) 
         ({"SUBMISSION_LISTEN": "127.0.0.1:587"}, "nobody may log in"),
         ({"SUBMISSIONS_LISTEN": "127.0.0.1:465"}, "nobody may log in"),
         ({"SCORING_TARGET": ""}, "SCORING_TARGET"),
-        ({"REPUTATION_TARGET": "127.0.0.1:1"}, "REPUTATION_TARGET"),
         ({"NONSENSE": "1"}, "no such setting"),
     ],
 )
@@ -65,11 +64,22 @@ def test_what_is_wrong_is_one_line(
     assert line in found.value.lines[0]
 
 
-def test_services_that_are_not_there_yet_may_be_named_as_absent(
+EDGE = ("REPUTATION_TARGET", "GREYLIST_TARGET", "RATELIMIT_TARGET")
+
+
+async def test_services_of_the_edge_may_be_named_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, **dict.fromkeys(EDGE, ""))
+    async with edge_services(settings) as services:
+        assert services.names == frozenset()
+
+
+async def test_services_of_the_edge_are_connected_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    absent = dict.fromkeys(("REPUTATION_TARGET", "GREYLIST_TARGET", "RATELIMIT_TARGET"), "")
-    assert loaded(monkeypatch, **absent).greylist_target == ""
+    for variable in EDGE:
+        settings = loaded(monkeypatch, **{**dict.fromkeys(EDGE, ""), variable: "127.0.0.1:1"})
+        async with edge_services(settings) as services:
+            assert services.names == {variable.removesuffix("_TARGET").lower()}
 
 
 def test_every_setting_is_described() -> None:

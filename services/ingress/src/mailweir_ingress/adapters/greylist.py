@@ -7,12 +7,14 @@ import grpc.aio
 
 from mailweir.greylist.v1 import greylist_pb2 as pb
 from mailweir_core.outcome import Outcome, Status
+from mailweir_ingress.adapters.answers import outcome_of, seconds_of
 from mailweir_ingress.ports import GreylistAnswer, GreylistQuestion
-from mailweir_runtime.convert import client_to_proto, outcome_from_proto, session_to_proto, text
+from mailweir_runtime.convert import client_to_proto, session_to_proto, text
 from mailweir_runtime.rpc import Batcher, RpcFailed, call
 
 METHOD: Final = "/mailweir.greylist.v1.GreylistService/Check"
 """An early second coming changes nothing: it may be tried again."""
+CHECK: Final = "greylist"
 MAX_ITEMS: Final = 128
 IN_FLIGHT: Final = 2
 
@@ -44,10 +46,11 @@ class GrpcGreylist:
             result = await self._batcher.ask(item, timeout)
         except RpcFailed as error:
             return question.unanswered(
-                Outcome("greylist", Status.TEMPERROR, detail=str(error), seconds=timeout)
+                Outcome(CHECK, Status.TEMPERROR, detail=str(error), seconds=timeout)
             )
         return GreylistAnswer(
-            tuple(outcome_from_proto(one) for one in result.recipients), result.wait_seconds
+            tuple(outcome_of(one, CHECK) for one in result.recipients),
+            seconds_of(result.wait_seconds),
         )
 
     async def aclose(self) -> None:
@@ -75,4 +78,4 @@ class MemoryGreylist:
         self.asked.append(question)
         if self._answer is not None:
             return self._answer(question)
-        return GreylistAnswer((Outcome("greylist", Status.OK),) * len(question.recipients))
+        return GreylistAnswer((Outcome(CHECK, Status.OK),) * len(question.recipients))

@@ -10,13 +10,15 @@ import grpc.aio
 from mailweir.ratelimit.v1 import ratelimit_pb2 as pb
 from mailweir_core.bans import MAX_EVIDENCE, Ban, OffenceKind
 from mailweir_core.outcome import Outcome, Status
+from mailweir_ingress.adapters.answers import outcome_of
 from mailweir_ingress.ports import Offence, RatelimitAnswer, RatelimitQuestion, Stage
-from mailweir_runtime.convert import client_to_proto, outcome_from_proto, session_to_proto, text
+from mailweir_runtime.convert import client_to_proto, session_to_proto, text
 from mailweir_runtime.logs import get_logger
 from mailweir_runtime.rpc import Batcher, RpcFailed, call
 
-CHECK: Final = "/mailweir.ratelimit.v1.RatelimitService/Check"
-REPORT: Final = "/mailweir.ratelimit.v1.RatelimitService/Report"
+CHECK_METHOD: Final = "/mailweir.ratelimit.v1.RatelimitService/Check"
+REPORT_METHOD: Final = "/mailweir.ratelimit.v1.RatelimitService/Report"
+CHECK: Final = "ratelimit"
 MAX_ITEMS: Final = 128
 IN_FLIGHT: Final = 2
 
@@ -37,13 +39,13 @@ class GrpcRatelimit:
         """Speak over a channel, which the caller closes after `aclose`."""
         self._check: grpc.aio.UnaryUnaryMultiCallable[pb.CheckRequest, pb.CheckResponse]
         self._check = channel.unary_unary(
-            CHECK,
+            CHECK_METHOD,
             request_serializer=pb.CheckRequest.SerializeToString,
             response_deserializer=pb.CheckResponse.FromString,
         )
         self._report: grpc.aio.UnaryUnaryMultiCallable[pb.ReportRequest, pb.ReportResponse]
         self._report = channel.unary_unary(
-            REPORT,
+            REPORT_METHOD,
             request_serializer=pb.ReportRequest.SerializeToString,
             response_deserializer=pb.ReportResponse.FromString,
         )
@@ -68,11 +70,11 @@ class GrpcRatelimit:
             result = await self._questions.ask(item, timeout)
         except RpcFailed as error:
             return question.unanswered(
-                Outcome("ratelimit", Status.TEMPERROR, detail=str(error), seconds=timeout)
+                Outcome(CHECK, Status.TEMPERROR, detail=str(error), seconds=timeout)
             )
         return RatelimitAnswer(
-            outcome_from_proto(result.outcome),
-            tuple(outcome_from_proto(one) for one in result.recipients),
+            outcome_of(result.outcome, CHECK),
+            tuple(outcome_of(one, CHECK) for one in result.recipients),
         )
 
     async def report(self, offence: Offence, timeout: float) -> Ban | None:
@@ -149,7 +151,7 @@ class MemoryRatelimit:
         self.asked.append(question)
         if self._answer is not None:
             return self._answer(question)
-        fine = Outcome("ratelimit", Status.OK)
+        fine = Outcome(CHECK, Status.OK)
         some = question.recipients if question.stage is Stage.RCPT else ()
         return RatelimitAnswer(fine, (fine,) * len(some))
 

@@ -8,11 +8,11 @@ import grpc.aio
 
 from mailweir.reputation.v1 import reputation_pb2 as pb
 from mailweir_core.outcome import Outcome, Status
+from mailweir_ingress.adapters.answers import outcome_of, seconds_of
 from mailweir_ingress.ports import ReputationAnswer, ReputationQuestion, Stage
 from mailweir_runtime.convert import (
     client_from_proto,
     client_to_proto,
-    outcome_from_proto,
     session_to_proto,
     text,
 )
@@ -20,6 +20,7 @@ from mailweir_runtime.rpc import Batcher, RpcFailed, call
 
 METHOD: Final = "/mailweir.reputation.v1.ReputationService/Check"
 """Asking again asks the same: it may be tried again."""
+CHECK: Final = "reputation"
 MAX_ITEMS: Final = 128
 IN_FLIGHT: Final = 4
 """An answer may wait for DNS; the questions that come meanwhile need not wait for it."""
@@ -60,13 +61,13 @@ class GrpcReputation:
             result = await self._batcher.ask(item, timeout)
         except RpcFailed as error:
             return question.unanswered(
-                Outcome("reputation", Status.TEMPERROR, detail=str(error), seconds=timeout)
+                Outcome(CHECK, Status.TEMPERROR, detail=str(error), seconds=timeout)
             )
         return ReputationAnswer(
-            outcome=outcome_from_proto(result.outcome),
+            outcome=outcome_of(result.outcome, CHECK),
             client=client_from_proto(result.client),
-            recipients=tuple(outcome_from_proto(one) for one in result.recipients),
-            valid_seconds=result.valid_seconds,
+            recipients=tuple(outcome_of(one, CHECK) for one in result.recipients),
+            valid_seconds=seconds_of(result.valid_seconds),
         )
 
     async def aclose(self) -> None:
@@ -96,5 +97,5 @@ class MemoryReputation:
         self.asked.append(question)
         if self._answer is not None:
             return self._answer(question)
-        fine = Outcome("reputation", Status.OK)
+        fine = Outcome(CHECK, Status.OK)
         return ReputationAnswer(fine, question.client, (fine,) * len(question.recipients))

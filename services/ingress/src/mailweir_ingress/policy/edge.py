@@ -205,8 +205,9 @@ def _greylisted(outcomes: Iterable[Outcome], wait: float, rules: Rules) -> Decis
     policy = rules.policy.greylist
     for outcome in outcomes:
         if outcome.status is Status.HIT and _refuses(outcome):
-            left = f" ({math.ceil(wait)} seconds left)" if wait > 0 else ""
-            reply = Reply(421 if policy.close else 451, "4.7.1", f"{policy.text}{left}")
+            left = f": {math.ceil(wait)} seconds left" if wait > 0 else ""
+            text = outcome.detail or f"{policy.text}{left}"  # in the service's words, if it has some
+            reply = Reply(421 if policy.close else 451, "4.7.1", text)
             return Decision(
                 Action.DEFER, Reason.GREYLISTED, reply, close=policy.close, detail=outcome.detail
             )

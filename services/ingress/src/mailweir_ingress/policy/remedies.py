@@ -101,8 +101,9 @@ def refusal_of(outcome: Outcome, told: Told, *, temporary: bool) -> Decision:
     if reason is None:
         raise ValueError("a refusal has a reason")
     code, enhanced, text = _REPLIES[reason]
-    if reason is Reason.LISTED and outcome.detail:
-        text = f"{text}: {outcome.detail}"
+    lists, _, _ = outcome.detail.partition("; ")  # what failed besides is for the record
+    if reason is Reason.LISTED and lists:
+        text = f"{text}: {lists}"
     closing = told is not Told.RECIPIENT
     if temporary:
         code, enhanced = (_ENDING if closing else _TEMPORARY), f"4{enhanced[1:]}"
