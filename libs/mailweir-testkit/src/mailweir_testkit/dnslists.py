@@ -1,4 +1,4 @@
-"""DNS lists for a test's name server (RFC 5782), which can also refuse, lie, hang or die, and change at run time.
+"""DNS lists for a test's name server (RFC 5782), which can also refuse, lie, hang or die, from one moment on.
 
     async with dns_server() as dns:
         bl = dns.listing("bl.example.org", DnsList())
@@ -6,8 +6,8 @@
         bl.act(Acting.WORLD)           # from now on it lists whatever it is asked for
         assert bl.asked("192.0.2.1")
 
-A healthy list has the test entries of RFC 5782 §5 and what was added. With a key it answers only to names that
-hold the key, as providers do it.
+A healthy list has the test entries of RFC 5782 §5 and what was added. With a key it serves only names that hold
+the key, as providers do it.
 """
 
 import asyncio

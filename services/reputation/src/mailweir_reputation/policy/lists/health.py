@@ -150,7 +150,8 @@ class Watch:
 
     def probed(self, probe: Probe, begun: float, now: float) -> Change | None:
         """Take in a probe that began at `begun`."""
-        if self.state is ZoneState.OFF:
+        stale = self.state is ZoneState.MUTED and now < self.muted_until
+        if self.state is ZoneState.OFF or stale:
             return None
         wrong = _wrong(probe)
         if wrong:
