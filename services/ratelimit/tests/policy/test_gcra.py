@@ -1,4 +1,4 @@
-"""GCRA against a bucket that leaks, computed in fractions: never more than the limit lets pass, never fewer."""
+"""GCRA against a leaking bucket, in fractions: never more than the limit lets pass, never fewer."""
 
 from fractions import Fraction
 
