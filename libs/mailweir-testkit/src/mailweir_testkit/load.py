@@ -12,8 +12,9 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Final
 
 from mailweir_testkit.builders import mail_of_size
@@ -69,6 +70,8 @@ class Plan:
     """A message that has not been answered for good after this time from the start is given up."""
     until: Callable[[], bool] = lambda: False
     """Asked before each message; True ends the sending early."""
+    clients: tuple[str, ...] = ()
+    """IPv4 addresses that the connections say in turn they are from, by PROXY header; empty says nothing."""
 
 
 class _Broken(Exception):
@@ -133,13 +136,14 @@ async def deliver(plan: Plan, letters: Iterable[Letter]) -> list[Fate]:
     fates = [Fate(letter) for letter in letters]
     waiting = deque(fates)
     end = time.monotonic() + plan.give_up_seconds
+    clients = cycle(plan.clients or ("",))
     async with asyncio.TaskGroup() as group:
         for _ in range(min(plan.connections, len(fates))):
-            group.create_task(_worker(plan, waiting, end))
+            group.create_task(_worker(plan, waiting, end, clients))
     return fates
 
 
-async def _worker(plan: Plan, waiting: deque[Fate], end: float) -> None:
+async def _worker(plan: Plan, waiting: deque[Fate], end: float, clients: Iterator[str]) -> None:
     while waiting and time.monotonic() < end and not plan.until():
         try:
             _, client = await asyncio.get_running_loop().create_connection(
@@ -149,6 +153,8 @@ async def _worker(plan: Plan, waiting: deque[Fate], end: float) -> None:
             await asyncio.sleep(plan.retry_seconds)
             continue
         try:
+            if address := next(clients):
+                client.send(f"PROXY TCP4 {address} 127.0.0.1 1024 25\r\n".encode())
             await _session(plan, client, waiting, end)
         except _Broken:
             await asyncio.sleep(plan.retry_seconds)
