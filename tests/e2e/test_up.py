@@ -86,7 +86,8 @@ class TestFirstStart:
             assert path.read_text().strip()
             assert str(path) in running.output
         assert set(running.processes()) == {
-            "nats", "ingress", "scoring", "delivery", "quarantine", "gateway",
+            "nats", "ingress", "reputation", "greylist", "ratelimit", "scoring", "delivery", "quarantine",
+            "gateway",
         }  # fmt: skip
         services = {s["name"]: s for s in running.get("/services")}
         assert {s["state"] for s in services.values()} == {"ready"}
@@ -238,12 +239,12 @@ class TestGoingOn:
         data = tmp_path / "data"
         with product(data, "--no-samples") as first:
             children = list(first.processes().values())
-            assert len(children) == 6
+            assert len(children) == 9
             first.process.send_signal(signal.SIGKILL)
             first.process.wait()
             wait_until(lambda: not any(alive(c) for c in children), 10, "the children's end")
             with product(data, "--no-samples") as second:
-                assert len(second.processes()) == 6
+                assert len(second.processes()) == 9
         assert second.process.returncode == 0
 
     def test_ctrl_c_drains_and_ends_with_zero(self, tmp_path: Path) -> None:
@@ -251,7 +252,10 @@ class TestGoingOn:
             made.process.send_signal(signal.SIGINT)
             assert made.process.wait(60) == 0
         ended = re.findall(r"(\w+) stopped", made.output)
-        assert ended == ["ingress", "scoring", "delivery", "quarantine", "gateway", "nats"]
+        assert ended == [
+            "ingress", "reputation", "greylist", "ratelimit", "scoring", "delivery", "quarantine", "gateway",
+            "nats",
+        ]  # fmt: skip
         assert not (made.data / "up.json").exists()
 
     def test_a_second_ctrl_c_does_not_wait(self, tmp_path: Path) -> None:
