@@ -7,7 +7,8 @@ from mailweir_core.asking import Asking
 from mailweir_core.dns import DnsQuestion, DnsStatus, RecordType
 from mailweir_mail.auth.names import ask_name
 
-_NULL_MX: Final = "."
+_NULL_MX: Final = {".", ""}
+"""The root, with its dot or without."""
 
 
 class SenderDomain(StrEnum):
@@ -32,7 +33,7 @@ def find_domain(domain: str) -> Asking[SenderDomain]:
             return SenderDomain.MISSING
     hosts = {record.partition(" ")[2] for record in exchangers.records}
     if hosts:
-        return SenderDomain.TAKES_NO_MAIL if hosts == {_NULL_MX} else SenderDomain.EXISTS
+        return SenderDomain.TAKES_NO_MAIL if hosts <= _NULL_MX else SenderDomain.EXISTS
     answers = yield (DnsQuestion(name, RecordType.A), DnsQuestion(name, RecordType.AAAA))
     if any(answer.records for answer in answers):
         return SenderDomain.EXISTS
