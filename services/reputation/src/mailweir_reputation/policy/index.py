@@ -89,6 +89,10 @@ class EntryIndex:
         """Say whether any entry names clients by their confirmed names."""
         return self._hosts > 0
 
+    def ids(self) -> set[str]:
+        """Return the ids of all entries."""
+        return set(self._rows)
+
     def get(self, entry_id: str) -> Row | None:
         """Return an entry by its id."""
         return self._rows.get(entry_id)

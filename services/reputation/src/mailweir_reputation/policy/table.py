@@ -1,5 +1,6 @@
 """A big table of which cheap changed copies can be made: a copy shares all parts but those that change."""
 
+from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=int | str)
@@ -23,6 +24,11 @@ class Table(Generic[K, V]):
     def __len__(self) -> int:
         """Return the number of keys."""
         return self._size
+
+    def __iter__(self) -> Iterator[K]:
+        """Yield the keys."""
+        for part in self._parts:
+            yield from part
 
     def get(self, key: K) -> V | None:
         """Return a key's value, or None where there is none."""
