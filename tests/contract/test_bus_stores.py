@@ -221,6 +221,45 @@ async def test_more_keys_than_fit_one_request(bucket: KeyValue) -> None:
     assert [e is not None for e in found] == [number % 100 == 0 for number in range(1500)]
 
 
+async def test_what_changed_after_a_revision(bus: Bus) -> None:
+    bucket = await bus.bucket(PASSES)
+    assert await bucket.changes(0) == []
+    first = await bucket.put("a", b"1")
+    await bucket.put("b", b"2")
+    await bucket.put("c.d", b"")
+    await bucket.put("a", b"3")
+    told = await bucket.changes(0)
+    assert [(e.key, e.value) for e in told] == [("b", b"2"), ("c.d", b""), ("a", b"3")]
+    assert [e.key for e in await bucket.changes(first, 1)] == ["b"]
+    newest = told[-1].revision
+    assert await bucket.changes(newest) == []
+    assert await bucket.changes(newest + 1000) == []
+    await bucket.delete("b")
+    assert [(e.key, e.value) for e in await bucket.changes(newest)] == [("b", None)]
+
+
+async def test_a_copy_of_a_big_bucket_is_made_part_by_part(bus: Bus) -> None:
+    bucket = await bus.bucket(PASSES)
+    for number in range(30):
+        await bucket.put(f"k.{number}", b"x" * 60_000, ttl_seconds=60.0)
+    await bucket.put("k.3", b"new")
+    copy: dict[str, bytes | None] = {}
+    after = 0
+    while told := await bucket.changes(after, 7):
+        assert len(told) <= 7
+        copy |= {e.key: e.value for e in told}
+        after = told[-1].revision
+    assert len(copy) == 30
+    assert copy["k.3"] == b"new"
+
+
+async def test_that_a_key_ran_out_is_told(bus: Bus) -> None:
+    bucket = await bus.bucket(PASSES)
+    revision = await bucket.put("a", b"1", ttl_seconds=1.0)
+    await until_gone(bucket, "a")
+    assert [(e.key, e.value) for e in await bucket.changes(revision)] == [("a", None)]
+
+
 async def test_many_big_values_are_read_whole(bucket: KeyValue) -> None:
     keys = [f"k.{number}" for number in range(40)]
     for key in keys:

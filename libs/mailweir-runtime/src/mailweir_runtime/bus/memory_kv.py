@@ -97,6 +97,13 @@ class MemoryKeyValue:
         found = (e for e in self._entries.values() if e.key.startswith(prefix))
         return sorted((e for e in found if e.value is not None), key=lambda e: e.key)
 
+    async def changes(self, after: int, most: int = 500) -> Sequence[Entry]:
+        """Return keys written or deleted after a revision, oldest first; none where that was the newest."""
+        self._check()
+        self._expire()
+        told = (e for e in self._entries.values() if e.revision > after)
+        return heapq.nsmallest(most, told, key=lambda e: e.revision)
+
     async def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
         """Yield the present entries whose key begins so (`exact`: is so), then each change."""
         present = self._live(prefix)

@@ -1,4 +1,4 @@
-"""The newest messages of many subjects in one request: JetStream's batched direct get.
+"""Many messages in one request: JetStream's batched direct get, by subjects or from a sequence on.
 
 In a cluster any replica answers, so what another process stored an instant ago may not show yet. Who must
 know writes over a revision: a stale one is refused.
@@ -51,17 +51,47 @@ async def newest_of(
     return found
 
 
+async def stored_after(
+    link: Link, stream: str, sequence: int, most: int, *, seconds: float
+) -> dict[str, Found]:
+    """Return up to `most` messages behind a sequence, in order, by subject; raises BusUnavailable.
+
+    Where a subject comes twice, the newer message is what is returned.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    request = {"seq": sequence + 1, "next_by_subj": ">", "batch": most}
+    while True:
+        found: dict[str, Found] = {}
+        wire = await link.wire(deadline - loop.time())
+        try:
+            await _fetch(wire, stream, request, found, deadline)
+        except TimeoutError as error:
+            raise BusUnavailable(f"{stream} not read within {seconds:g} s") from error
+        except WireLost:
+            continue
+        return found
+
+
 async def _ask(
     wire: Wire, stream: str, subjects: list[str], found: dict[str, Found], deadline: float
 ) -> int:
-    """Add what comes to `found`; returns how many did not fit.
+    """Add the newest message of each subject to `found`; returns how many did not fit.
 
     Raises TimeoutError, WireLost, BusUnavailable.
     """
+    request = {"multi_last": subjects, "batch": len(subjects)}
+    return await _fetch(wire, stream, request, found, deadline)
+
+
+async def _fetch(
+    wire: Wire, stream: str, wanted: object, found: dict[str, Found], deadline: float
+) -> int:
+    """Add what comes to `found`; returns how many did not fit. Raises as `_ask`."""
     loop = asyncio.get_running_loop()
     box = wire.inbox()
     try:
-        request = nats_api.dumps({"multi_last": subjects, "batch": len(subjects)})
+        request = nats_api.dumps(wanted)
         wire.send(f"{nats_api.PREFIX}DIRECT.GET.{stream}", request, reply=box.subject)
         while True:
             message = await box.get(deadline - loop.time())

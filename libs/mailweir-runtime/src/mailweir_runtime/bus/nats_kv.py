@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from mailweir_runtime.bus import nats_api
 from mailweir_runtime.bus.matching import check_key, check_ttl
-from mailweir_runtime.bus.nats_bulk import newest_of
+from mailweir_runtime.bus.nats_bulk import newest_of, stored_after
 from mailweir_runtime.bus.nats_link import Link
 from mailweir_runtime.bus.nats_wire import Incoming, Wire, WireLost
 from mailweir_runtime.bus.ports import BusError, BusUnavailable, Entry, RevisionConflict
@@ -222,6 +222,19 @@ class NatsKeyValue:
         entries = (self._entry(message) for message in found)
         live = (e for e in entries if e.value is not None and e.key.startswith(prefix))
         return sorted(live, key=lambda entry: entry.key)
+
+    async def changes(self, after: int, most: int = 500) -> Sequence[Entry]:
+        """Return keys written or deleted after a revision, oldest first; none where that was the newest."""
+        found = await stored_after(self._link, self._stream, after, most, seconds=KV_SECONDS)
+        told = sorted(found.items(), key=lambda item: item[1].sequence)
+        return [
+            Entry(
+                subject.removeprefix(self._prefix),
+                None if _is_mark(message.header) else message.data,
+                message.sequence,
+            )
+            for subject, message in told
+        ]
 
     async def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
         """Yield the present entries whose key begins so, then each change; goes on over reconnects."""

@@ -171,6 +171,15 @@ class KeyValue(Protocol):
         """Return the live entries whose key begins so, by key."""
         ...
 
+    async def changes(self, after: int, most: int = 500) -> Sequence[Entry]:
+        """Return keys written or deleted after a revision, oldest first; none where that was the newest.
+
+        For big buckets: a copy that is kept so costs the connection one small answer at a time, where a
+        watch sends all that is there at once and has everything else wait behind it. A key that is written
+        over is told once; that a key was deleted or ran out is told for a while only.
+        """
+        ...
+
     def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
         """Yield the present entries whose key begins so (`exact`: is so), then each change.
 
