@@ -1,24 +1,29 @@
 """A message's way once its data is here, with everything outside in memory."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mailweir_core.bans import OffenceKind
 from mailweir_core.clock import ManualClock
 from mailweir_core.decision import Action
-from mailweir_core.outcome import Status
+from mailweir_core.outcome import Advice, Outcome, Signal, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
+from mailweir_ingress.adapters.greylist import MemoryGreylist
 from mailweir_ingress.adapters.keeper import MemoryKeeper
 from mailweir_ingress.adapters.keys import MemoryKeys
+from mailweir_ingress.adapters.ratelimit import MemoryRatelimit
+from mailweir_ingress.adapters.reputation import MemoryReputation
 from mailweir_ingress.adapters.scoring import MemoryScorer, no_verdict
 from mailweir_ingress.edge import Edge, Services
 from mailweir_ingress.metrics import declare
 from mailweir_ingress.policy.compose import look_at
 from mailweir_ingress.policy.facts import ContentVerdict
 from mailweir_ingress.policy.rules import compile_rules
-from mailweir_ingress.ports import NotKept
+from mailweir_ingress.ports import GreylistAnswer, NotKept, RatelimitAnswer, Stage
 from mailweir_ingress.receiving import Means, Receiver
 from mailweir_ingress.smtp.house import Arrival
 from mailweir_mail.auth.dkim import SigningKey
@@ -142,3 +147,120 @@ async def test_an_address_that_is_none_is_a_client_too() -> None:
     gone = arrival()
     envelope = replace(gone.envelope, session=replace(SESSION, client_ip=""))
     assert (await world.receive(replace(gone, envelope=envelope))).decision.action is Action.DEFER
+
+
+OUR_USER = Session("S", Listener.SUBMISSION, "192.0.2.9", auth_user="anna@example.com")
+FULL = Outcome("ratelimit", Status.HIT, (), Advice.HOLD, Reason.OVER_LIMIT, "200 a day")
+LISTED = Outcome("reputation", Status.HIT, (Signal("LISTED", 3.0, "edge"),), detail="Some List")
+LOST = Outcome("greylist", Status.TEMPERROR, detail="away")
+
+
+def outbound(**fields: Any) -> Arrival:
+    """Return a message of a user of ours."""
+    came = arrival(**fields)
+    return replace(came, envelope=replace(came.envelope, session=OUR_USER))
+
+
+def scored(score: float, action: Action = Action.TAG) -> ContentVerdict:
+    """Return a verdict with a score."""
+    return ContentVerdict(Status.HIT, action, Reason.SUSPICIOUS, score)
+
+
+async def test_what_the_session_found_is_told_to_the_scorer_and_recorded() -> None:
+    world = World(services=Services(MemoryReputation(), MemoryGreylist()))
+    fine = Outcome("reputation", Status.OK)
+    await world.receive(replace(arrival(), outcomes=(fine, LISTED, LOST)))
+    (told,) = world.scorer.outcomes
+    assert [(o.check, o.status) for o in told] == [
+        ("reputation", Status.HIT),
+        ("greylist", Status.TEMPERROR),
+    ]
+    ((record, kept),) = world.keeper.kept
+    assert [(o.check, o.status) for o in record.checks[:-1]] == [
+        ("reputation", Status.HIT),
+        ("greylist", Status.TEMPERROR),
+        ("ratelimit", Status.SKIPPED),
+    ]
+    assert b"\r\nX-Mailweir-Unchecked: greylist\r\n" in kept
+
+
+async def test_without_the_edge_a_record_says_so_and_no_header_does() -> None:
+    world = World()
+    await world.receive(arrival())
+    ((record, kept),) = world.keeper.kept
+    assert [o.detail for o in record.checks[:-1]] == ["not deployed"] * 3
+    assert b"Unchecked" not in kept
+    assert world.scorer.outcomes == [()]
+
+
+async def test_mail_over_a_limit_is_kept_back_and_counted_by_its_reference() -> None:
+    limits = MemoryRatelimit(lambda asked: RatelimitAnswer(FULL))
+    world = World(services=Services(ratelimit=limits))
+    received = await world.receive(outbound(ref="S-7"))
+    assert received.decision.reply.line("S-7") == (
+        "250 2.0.0 Message held and not yet sent: 200 a day [S-7]"
+    )
+    ((record, _),) = world.keeper.kept
+    assert (record.decision.action, record.decision.reason) == (Action.HOLD, Reason.OVER_LIMIT)
+    assert [(q.stage, q.ref, q.bytes) for q in limits.asked] == [
+        (Stage.MESSAGE, "S-7", len(CONTENT))
+    ]
+
+
+async def test_limits_hold_for_mail_that_is_exempt_from_scanning() -> None:
+    limits = MemoryRatelimit(lambda asked: RatelimitAnswer(FULL))
+    world = World(services=Services(ratelimit=limits))
+    received = await world.receive(outbound(exempt=True))
+    assert received.decision.reason is Reason.OVER_LIMIT
+    assert world.scorer.asked == []
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        ContentVerdict(Status.HIT, Action.REJECT, Reason.SPAM, 12.0),
+        ContentVerdict(Status.HIT, Action.DISCARD, Reason.DISCARDED, 12.0),
+        scored(15.0),
+        no_verdict("away"),
+    ],
+)
+async def test_what_is_not_taken_does_not_count(verdict: ContentVerdict) -> None:
+    limits = MemoryRatelimit()
+    world = World(verdict, services=Services(ratelimit=limits))
+    await world.receive(outbound())
+    assert limits.asked == []
+
+
+async def test_a_suspicious_message_may_be_for_later() -> None:
+    later = Outcome("greylist", Status.HIT, (), Advice.DEFER, Reason.GREYLISTED)
+    greylist = MemoryGreylist(lambda asked: GreylistAnswer((later,), 540.0))
+    world = World(scored(8.0), services=Services(greylist=greylist))
+    received = await world.receive(replace(arrival(), unspared=("bob@example.com",)))
+    assert received.decision.reply.line() == (
+        "451 4.7.1 Greylisted, please come back later: 540 seconds left"
+    )
+    assert world.keeper.kept == []
+    (note,) = world.keeper.notes
+    assert note.decision.reason is Reason.GREYLISTED
+    assert (await world.receive(arrival(ref="S-2"))).decision.action is Action.TAG
+
+
+@pytest.mark.parametrize(
+    ("verdict", "offence", "score"),
+    [
+        (scored(19.9), None, 0.0),
+        (scored(20.0), OffenceKind.SCORE, 20.0),
+        (
+            ContentVerdict(Status.HIT, Action.REJECT, Reason.MALWARE, 14.0),
+            OffenceKind.CONTENT,
+            14.0,
+        ),
+        (replace(scored(50.0), status=Status.TEMPERROR), None, 0.0),
+        (None, None, 0.0),
+    ],
+)
+async def test_content_may_be_an_offence(
+    verdict: ContentVerdict | None, offence: OffenceKind | None, score: float
+) -> None:
+    received = await World(verdict).receive(arrival())
+    assert (received.offence, received.score) == (offence, score)

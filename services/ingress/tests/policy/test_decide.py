@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from mailweir_core.decision import Action
-from mailweir_core.outcome import Status
+from mailweir_core.outcome import Advice, Outcome, Status
 from mailweir_core.reasons import Reason
 from mailweir_ingress.policy.decide import decide, shape_refusal
+from mailweir_ingress.policy.edge import MessageFound
 from mailweir_ingress.policy.facts import ContentVerdict, MessageFacts, Shape
 from mailweir_ingress.policy.rules import Rules, compile_rules
 from mailweir_policy import policy_from
@@ -143,3 +144,97 @@ def test_without_a_quarantine_what_would_be_held_is_tagged() -> None:
 def test_a_broken_verdict_never_lets_mail_through_as_clean() -> None:
     broken = replace(CLEAN, verdict=verdict(Action.ACCEPT, Reason.CLEAN, Status.TEMPERROR))
     assert decide(broken, rules()).action is Action.DEFER
+
+
+LATER = MessageFound((Outcome("greylist", Status.HIT, (), Advice.DEFER, Reason.GREYLISTED),))
+FULL = MessageFound(
+    ratelimit=Outcome("ratelimit", Status.HIT, (), Advice.HOLD, Reason.OVER_LIMIT, "200 a day")
+)
+LOST = MessageFound(session=(Outcome("reputation", Status.TEMPERROR),))
+
+
+@pytest.mark.parametrize(
+    ("content", "edge", "action", "reason"),
+    [
+        (CLEAN, LATER, Action.DEFER, Reason.GREYLISTED),
+        (CLEAN, FULL, Action.HOLD, Reason.OVER_LIMIT),
+        (CLEAN, LOST, Action.ACCEPT, Reason.CLEAN),
+        (MessageFacts(SHAPE, exempt=True), FULL, Action.HOLD, Reason.OVER_LIMIT),
+        (MessageFacts(SHAPE, exempt=True), LATER, Action.DEFER, Reason.GREYLISTED),
+        (
+            replace(CLEAN, verdict=verdict(Action.TAG, Reason.SUSPICIOUS)),
+            FULL,
+            Action.HOLD,
+            Reason.OVER_LIMIT,
+        ),
+        # what is held as spam is not let out when a limit has room again
+        (replace(CLEAN, verdict=verdict(Action.HOLD, Reason.SPAM)), FULL, Action.HOLD, Reason.SPAM),
+        (
+            replace(CLEAN, verdict=verdict(Action.HOLD, Reason.SPAM)),
+            LATER,
+            Action.DEFER,
+            Reason.GREYLISTED,
+        ),
+        (
+            replace(CLEAN, verdict=verdict(Action.REJECT, Reason.SPAM)),
+            LATER,
+            Action.REJECT,
+            Reason.SPAM,
+        ),
+        (
+            replace(CLEAN, verdict=verdict(Action.DISCARD, Reason.DISCARDED)),
+            FULL,
+            Action.DISCARD,
+            Reason.DISCARDED,
+        ),
+        (replace(CLEAN, verdict=NO_VERDICT), FULL, Action.DEFER, Reason.SCORING_UNAVAILABLE),
+    ],
+)
+def test_the_edge_may_put_off_or_hold_what_the_content_lets_in(
+    content: MessageFacts, edge: MessageFound, action: Action, reason: Reason
+) -> None:
+    decision = decide(replace(content, edge=edge), rules())
+    assert (decision.action, decision.reason) == (action, reason)
+
+
+def test_a_lost_check_may_hold_clean_mail() -> None:
+    hold = rules(degradation={"reputation": "hold"})
+    decision = decide(replace(CLEAN, edge=LOST), hold)
+    assert (decision.action, decision.reason) == (Action.HOLD, Reason.UNSCANNED)
+    nowhere = rules(degradation={"reputation": "hold"}, quarantine={"active": False})
+    assert decide(replace(CLEAN, edge=LOST), nowhere).action is Action.TAG
+
+
+def test_over_a_limit_without_a_quarantine_nothing_slips_out() -> None:
+    decision = decide(replace(CLEAN, edge=FULL), rules(quarantine={"active": False}))
+    assert (decision.action, decision.reason) == (Action.DEFER, Reason.OVER_LIMIT)
+
+
+def scored(score: float, status: Status = Status.HIT) -> ContentVerdict:
+    """Return a verdict that takes the message whatever its score."""
+    return ContentVerdict(status, Action.TAG, Reason.SUSPICIOUS, score)
+
+
+@pytest.mark.parametrize(
+    ("score", "outbound", "status", "reason"),
+    [
+        (14.9, True, Status.HIT, Reason.SUSPICIOUS),
+        (15.0, True, Status.HIT, Reason.OUTBOUND_SPAM),
+        (99.0, True, Status.HIT, Reason.OUTBOUND_SPAM),
+        (99.0, False, Status.HIT, Reason.SUSPICIOUS),
+        (99.0, True, Status.TEMPERROR, Reason.SCORING_UNAVAILABLE),
+    ],
+)
+def test_what_our_users_must_not_send_is_refused(
+    score: float, outbound: bool, status: Status, reason: Reason
+) -> None:
+    facts = replace(CLEAN, verdict=scored(score, status), outbound=outbound)
+    assert decide(facts, rules()).reason is reason
+
+
+@pytest.mark.parametrize(("block", "said"), [(True, True), (False, False)])
+def test_whose_account_is_blocked_is_told_so(block: bool, said: bool) -> None:
+    policy = rules(ratelimit={"outbound": {"block_account": block}})
+    decision = decide(replace(CLEAN, verdict=scored(20.0), outbound=True), policy)
+    assert (decision.reply.code, decision.reply.enhanced) == (550, "5.7.1")
+    assert ("the account is blocked" in decision.reply.text) is said

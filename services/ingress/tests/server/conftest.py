@@ -18,6 +18,7 @@ from mailweir_core.passwords import hash_password
 from mailweir_core.record import Envelope, Listener
 from mailweir_ingress.adapters.scoring import MemoryScorer
 from mailweir_ingress.app import Address, Ingress, build
+from mailweir_ingress.edge import Services
 from mailweir_ingress.policy.facts import ContentVerdict
 from mailweir_ingress.settings import Settings
 from mailweir_policy import Policy, policy_from
@@ -244,6 +245,7 @@ def gate(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> MakeGate:
         tls: ssl.SSLContext | None = server_tls,
         accounts: Mapping[str, tuple[str, ...]] | None = None,
         keys: Path | None = None,
+        services: Services | None = None,
         **fields: Any,
     ) -> AsyncIterator[Gate]:
         bus = bus or MemoryBus()
@@ -255,7 +257,7 @@ def gate(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> MakeGate:
         settings = Settings(drain_seconds=5, signing_keys_dir=keys)
         async with (
             running_runtime("ingress", settings) as rt,
-            build(rt, bus, config, scorer, addresses, tls=tls) as ingress,
+            build(rt, bus, config, scorer, addresses, tls=tls, services=services) as ingress,
         ):
             running = Gate(rt, bus, scorer, ingress, config, client_tls)
             try:

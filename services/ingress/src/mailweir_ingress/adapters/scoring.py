@@ -119,13 +119,15 @@ class MemoryScorer:
         """Judge by `judge`; without one every message is clean."""
         self._judge = judge
         self.asked: list[tuple[Envelope, bytes]] = []
+        self.outcomes: list[tuple[Outcome, ...]] = []
 
     async def score(
         self, envelope: Envelope, raw: bytes, outcomes: Sequence[Outcome], timeout: float
     ) -> ContentVerdict:
         """Return the function's verdict at once."""
-        del outcomes, timeout
+        del timeout
         self.asked.append((envelope, raw))
+        self.outcomes.append(tuple(outcomes))
         if self._judge is None:
             return ContentVerdict(Status.OK, Action.ACCEPT, Reason.CLEAN)
         return self._judge(envelope, raw)
