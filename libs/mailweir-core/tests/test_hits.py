@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mailweir_core.bans import ban_key
-from mailweir_core.hits import Hits, dump_hits, hits_key, hits_prefix, load_hits
+from mailweir_core.hits import Hits, dump_hits, entry_hits_key, hits_key, hits_prefix, load_hits
 
 COUNTS = st.builds(Hits, st.integers(0, 2**53), st.floats(0, 4e9))
 
@@ -38,3 +38,8 @@ def test_the_key_names_the_ban_and_the_process() -> None:
 def test_anything_else_is_no_count(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"object|count|at|Expecting"):
         load_hits(data)
+
+
+def test_an_entry_of_a_list_has_one_count() -> None:
+    assert entry_hits_key("abc") == "abc.sum"
+    assert entry_hits_key("abc").partition(".")[0] == "abc"

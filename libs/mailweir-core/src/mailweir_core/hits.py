@@ -1,7 +1,8 @@
 """How often each ban turned somebody away: every ingress process keeps its own count in the bucket `rates`.
 
 The key is `hits.<key of the ban>.<instance>`; the sum over the instances is what the ban has done. The
-broker can find the keys of all bans, or of one, since dots part them.
+broker can find the keys of all bans, or of one, since dots part them. And how often each entry of a list
+counted: one sum for all processes in the bucket `list-hits`.
 """
 
 import json
@@ -31,6 +32,11 @@ def hits_prefix(subject: str) -> str:
 def hits_key(subject: str, instance: str) -> str:
     """Return the key that a process keeps its count by."""
     return hits_prefix(subject) + _NOT_IN_KEYS.sub("_", instance)
+
+
+def entry_hits_key(entry_id: str) -> str:
+    """Return the key that the hits of a list's entry are summed up by."""
+    return f"{entry_id}.sum"
 
 
 def dump_hits(hits: Hits) -> bytes:

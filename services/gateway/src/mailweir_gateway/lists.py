@@ -8,7 +8,7 @@ from typing import Final
 
 from mailweir_core.clock import Clock
 from mailweir_core.entries import EntryKind, ListEntry, dump_entry, load_entry
-from mailweir_core.hits import Hits, load_hits
+from mailweir_core.hits import Hits, entry_hits_key, load_hits
 from mailweir_gateway.ports import SearchRefused
 from mailweir_runtime.bus.ports import Bus, BusError, Entry, KeyValue, RevisionConflict
 from mailweir_runtime.bus.topology import LIST_HITS, LISTS
@@ -61,15 +61,9 @@ class Lists:
         return entry if entry is not None and entry.holds(self._clock.now()) else None
 
     async def hits(self, ids: Sequence[str]) -> list[Hits]:
-        """Return how often each entry counted: the sum of what every process has stored for it."""
+        """Return how often each entry counted, in order."""
         bucket = await self._bus.bucket(LIST_HITS)
-        counts = dict.fromkeys(ids, NO_HITS)
-        prefix = f"{ids[0]}." if len(ids) == 1 else ""
-        for stored in await bucket.entries(prefix) if ids else ():
-            entry_id = stored.key.partition(".")[0]
-            if entry_id in counts:
-                counts[entry_id] = _sum(counts[entry_id], stored)
-        return [counts[entry_id] for entry_id in ids]
+        return [_hits(stored) for stored in await bucket.get_many(list(map(entry_hits_key, ids)))]
 
     async def add(self, entry: ListEntry) -> bool:
         """Store an entry where there is none of its id; say whether it was."""
@@ -159,13 +153,14 @@ def _loaded(key: str, value: bytes | None) -> ListEntry | None:
         return None
 
 
-def _sum(known: Hits, stored: Entry) -> Hits:
+def _hits(stored: Entry | None) -> Hits:
+    if stored is None or stored.value is None:
+        return NO_HITS
     try:
-        more = load_hits(stored.value or b"")
+        return load_hits(stored.value)
     except ValueError as error:
         _log.error("hits_unreadable", key=stored.key, detail=str(error))
-        return known
-    return Hits(known.count + more.count, max(known.at, more.at))
+        return NO_HITS
 
 
 def _fits(entry: ListEntry, wanted: Wanted) -> bool:
