@@ -59,11 +59,15 @@ def claim_of(
     """Return what the sender's name is worth in this session."""
     if session.auth_user or session.trusted:
         return Claim.PROVEN
-    domain = address_key(sender).rpartition("@")[2]
-    if domain in our_domains:
+    if _domain(sender) in our_domains:
         return Claim.OURS
-    proven = bool(domain) and client.spf == "pass" and client.spf_domain.lower() == domain
-    return Claim.PROVEN if proven else Claim.UNPROVEN
+    return Claim.PROVEN if is_proven(sender, client) else Claim.UNPROVEN
+
+
+def is_proven(sender: str, client: ClientFacts) -> bool:
+    """Say whether SPF authorises the client for the sender's own domain; of the null sender nothing is."""
+    domain = _domain(sender)
+    return bool(domain) and client.spf == "pass" and client.spf_domain.lower() == domain
 
 
 def rule_for_all(matches: Sequence[Match], claim: Claim, now: float) -> Ruling:
@@ -92,6 +96,10 @@ def concerns(row: Row, recipient: str, tenant: str) -> bool:
     if not terms.owner.covers(recipient, tenant):
         return False
     return not terms.recipients or any(_names(text, recipient) for text in terms.recipients)
+
+
+def _domain(sender: str) -> str:
+    return address_key(sender).rpartition("@")[2]
 
 
 def _rule(matches: Sequence[Match], claim: Claim, now: float) -> Ruling:

@@ -10,6 +10,7 @@ from mailweir_core.net import Address
 from mailweir_reputation.policy.history.keys import (
     Key,
     Kind,
+    around,
     client_keys,
     helo_keys,
     pair_key,
@@ -36,6 +37,14 @@ def test_a_client_has_keys_from_close_to_wide() -> None:
 
 def test_a_whole_ipv6_network_of_a_subscriber_is_one_client() -> None:
     assert client_keys(V6) == client_keys(ip_address("2001:db8:1:2345:ffff::9"))
+
+
+def test_a_network_of_ipv6_is_noted_in_the_wider_ones_around_it() -> None:
+    own, *wider = client_keys(V6)
+    assert around(own) == wider[0]
+    assert around(wider[0]) == wider[1]
+    assert around(wider[1]) is None
+    assert all(around(key) is None for key in client_keys(V4, 64500))
 
 
 def test_names_with_and_without_proof_share_nothing() -> None:

@@ -16,7 +16,7 @@ from mailweir_reputation.policy.history.opinion import (
     is_good_sender,
     opinion_of,
 )
-from mailweir_reputation.policy.history.record import Record, with_siblings
+from mailweir_reputation.policy.history.record import Record, noted
 
 NOW: Final = 1_750_000_000.0
 RULES: Final = HistoryPolicy()
@@ -76,8 +76,8 @@ def test_nobody_is_judged_by_the_provider() -> None:
 
 def test_bad_siblings_make_the_network_around_them_bad() -> None:
     keys = client_keys(ip_address("2001:db8::1"))
-    some = with_siblings(None, ["a", "b", "c"], NOW, RULES.forget_seconds)
-    many = with_siblings(some, ["d"], NOW, RULES.forget_seconds)
+    some = noted(None, ["a", "b", "c"], NOW, RULES.forget_seconds)
+    many = noted(some, ["d"], NOW, RULES.forget_seconds)
     for around, expected in ((some, ClientClass.NONE), (many, ClientClass.BAD)):
         known = list(zip(keys, (None, around, None), strict=True))
         assert class_of_client(known, NOW, RULES) is expected

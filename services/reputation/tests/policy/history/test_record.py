@@ -15,7 +15,7 @@ from mailweir_reputation.policy.history.record import (
     faded,
     folded,
     load,
-    with_siblings,
+    noted,
 )
 
 NOW: Final = 1_750_000_000.0
@@ -95,7 +95,7 @@ def test_fading_only_ever_takes_away(done: list[Deed], soon: float, later: float
 def test_every_record_reads_back(done: list[Deed], siblings: list[tuple[str, float]]) -> None:
     record = folded(None, done, HALF)
     for name, at in siblings:
-        record = with_siblings(record, [name], at, 30 * DAY)
+        record = noted(record, [name], at, 30 * DAY)
     again = load(dump(record))
     assert again.messages == pytest.approx(record.messages, abs=1e-4)
     assert again.spam == pytest.approx(record.spam, abs=1e-4)
@@ -117,17 +117,18 @@ def test_what_is_no_record_is_a_value_error(data: bytes) -> None:
 
 
 def test_siblings_are_noted_and_forgotten() -> None:
-    record = with_siblings(None, ["a", "b"], NOW, 30 * DAY)
-    record = with_siblings(record, ["a", "c"], NOW + 20 * DAY, 30 * DAY)
+    record = noted(None, ["a", "b"], NOW, 30 * DAY)
+    assert noted(record, ["b", "a"], NOW + DAY, 30 * DAY) is record  # nothing to write
+    record = noted(record, ["a", "c"], NOW + 20 * DAY, 30 * DAY)
     assert bad_siblings(record, NOW + 20 * DAY, 30 * DAY) == 3
     assert bad_siblings(record, NOW + 31 * DAY, 30 * DAY) == 2
     assert bad_siblings(record, NOW + 60 * DAY, 30 * DAY) == 0
-    later = with_siblings(record, ["d"], NOW + 31 * DAY, 30 * DAY)
+    later = noted(record, ["d"], NOW + 31 * DAY, 30 * DAY)
     assert {name for name, _ in later.siblings} == {"a", "c", "d"}
 
 
 def test_only_so_many_siblings_are_noted() -> None:
-    record = with_siblings(None, [f"s{n}" for n in range(100)], NOW, 30 * DAY)
+    record = noted(None, [f"s{n}" for n in range(100)], NOW, 30 * DAY)
     assert len(record.siblings) == MOST_SIBLINGS
 
 

@@ -65,6 +65,15 @@ def wider(address: Address) -> tuple[str, ...]:
     return tuple(str(ip_network((address, prefix), strict=False)) for prefix in WIDER)
 
 
+def around(key: Key) -> Key | None:
+    """Return the key of the IPv6 network around one, which notes whether that is bad; None where none does."""
+    if key.kind not in (Kind.IP, Kind.NET) or ":" not in key.text:
+        return None
+    network = parse_network(key.text)
+    prefix = next((prefix for prefix in WIDER if prefix < network.prefixlen), None)
+    return None if prefix is None else _net(str(network.supernet(new_prefix=prefix)))
+
+
 def sender_keys(sender: str, address: Address, *, proven: bool) -> tuple[Key, ...]:
     """Return the keys of a sender; none for the null sender, which is nobody's."""
     key = address_key(sender)

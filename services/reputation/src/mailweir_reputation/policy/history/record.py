@@ -10,6 +10,8 @@ RECENT: Final = 128
 """Deeds by which a record knows one that it has counted. A deed that is handed in again after so many others
 is counted twice."""
 MOST_SIBLINGS: Final = 16
+REFRESH_SHARE: Final = 0.1
+"""A sibling is noted anew after this share of the time after which it is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,18 @@ def _with(record: Record, deed: Deed, half_life: float) -> Record:
     )
 
 
-def with_siblings(record: Record | None, bad: Iterable[str], now: float, forget: float) -> Record:
-    """Return a record with bad networks within it noted at `now`; those noted `forget` before are dropped."""
+def noted(record: Record | None, bad: Iterable[str], now: float, forget: float) -> Record:
+    """Return a record with bad networks within it noted at `now`; those noted `forget` before are dropped.
+
+    One that knows all of them for not so long is returned as it is.
+    """
     result = record or Record(seen_at=now)
-    noted = dict(result.siblings) | dict.fromkeys(bad, now)
+    lately = {name for name, at in result.siblings if at > now - forget * REFRESH_SHARE}
+    if lately >= set(bad):
+        return result
+    known = dict(result.siblings) | dict.fromkeys(bad, now)
     fresh = sorted(
-        ((name, at) for name, at in noted.items() if at > now - forget), key=lambda pair: pair[1]
+        ((name, at) for name, at in known.items() if at > now - forget), key=lambda pair: pair[1]
     )
     return replace(result, siblings=tuple(fresh[-MOST_SIBLINGS:]), seen_at=max(now, result.seen_at))
 
