@@ -121,6 +121,16 @@ async def test_a_listed_client_is_turned_away() -> None:
     assert screened.valid_seconds == 60.0
 
 
+@pytest.mark.parametrize(("enabled", "told"), [(False, 0), (True, 1)])
+async def test_a_listing_may_lead_to_a_ban(enabled: bool, told: int) -> None:
+    world = World(lambda asked: ReputationAnswer(LISTED, FACTS))
+    world.rules = rules(ratelimit={"intrusion": {"rules": {"listed": {"enabled": enabled}}}})
+    await world.edge.screen(MX, world.rules)
+    assert [(o.kind, o.evidence) for o in world.ratelimit.offences] == [
+        (OffenceKind.LISTED, "Some List")
+    ] * told
+
+
 async def test_who_is_remembered_is_only_counted() -> None:
     world = World()
     before = Screened(None, FACTS, (FINE,), 300.0)

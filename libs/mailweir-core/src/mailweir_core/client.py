@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+CORRESPONDENT: Final = "CORRESPONDENT"
+"""The signal that says of one recipient that he has written to the sender: for him no mail is put off."""
 
 
 class ClientClass(StrEnum):

@@ -69,6 +69,8 @@ class Reason(StrEnum):
     SHUTTING_DOWN = "shutting-down"
     SCORING_UNAVAILABLE = "scoring-unavailable"
     STORE_UNAVAILABLE = "store-unavailable"
-    CHECK_UNAVAILABLE = "check-unavailable"  # a check of the session failed, and the policy waits for it
+    CHECK_UNAVAILABLE = (
+        "check-unavailable"  # a check of the session failed, and the policy waits for it
+    )
     CONFIG_UNAVAILABLE = "config-unavailable"
     INTERNAL = "internal-error"

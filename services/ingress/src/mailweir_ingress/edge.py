@@ -14,6 +14,7 @@ from mailweir_core.client import ClientFacts
 from mailweir_core.clock import Clock
 from mailweir_core.net import parse_ip
 from mailweir_core.outcome import Outcome, Status
+from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
 from mailweir_ingress.asking import Line
 from mailweir_ingress.metrics import Metrics, Phase
@@ -141,7 +142,23 @@ class Edge:
             ratelimit = self._ask_ratelimit(both, counted, seconds)
         self._took(Phase.CONNECT, started)
         found = _known(reputation.result()) if reputation is not None else remembered
-        return _screened(found or Screened(None, STRANGER), ratelimit, rules)
+        screened = _screened(found or Screened(None, STRANGER), ratelimit, rules)
+        if screened.decision is not None and screened.decision.reason is Reason.LISTED:
+            await self._is_listed(session, screened.decision.detail)
+        return screened
+
+    async def _is_listed(self, session: Session, lists: str) -> None:
+        """Report a listed client that is turned away, where such are banned."""
+        await self.offend(
+            Offence(
+                OffenceKind.LISTED,
+                session.client_ip,
+                session.proxy_ip,
+                ref=session.id,
+                evidence=lists,
+            ),
+            session,
+        )
 
     async def sender(
         self, session: Session, sender: str, client: ClientFacts, rules: Rules

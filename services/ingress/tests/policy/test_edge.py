@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from mailweir_core.client import ClientFacts
 from mailweir_core.decision import Action, Decision
-from mailweir_core.outcome import Advice, Outcome, Status
+from mailweir_core.outcome import Advice, Outcome, Signal, Status
 from mailweir_core.reasons import Reason
 from mailweir_ingress.policy.edge import (
     MessageFound,
@@ -57,6 +57,7 @@ TOO_FAST = says("ratelimit", Advice.CLOSE, Reason.RATE_LIMITED, "60 connections 
 TOO_MANY = says("ratelimit", Advice.DEFER, Reason.RATE_LIMITED, "50 recipients in 5 minutes")
 LATER = says("greylist", Advice.DEFER, Reason.GREYLISTED)
 WELCOME = Outcome("reputation", Status.OK, advice=Advice.ALLOW)
+KNOWS_US = Outcome("reputation", Status.HIT, (Signal("CORRESPONDENT", -1.0, "edge"),))
 FULL = says("ratelimit", Advice.HOLD, Reason.OVER_LIMIT, "the limit of 200 messages is reached")
 
 
@@ -165,6 +166,11 @@ def test_at_mail_only_what_ends_the_session_is_said() -> None:
             RecipientFacts(KNOWN, (MISSING,), None, LATER),
             (550, "5.1.8", Reason.SENDER_DOMAIN_MISSING, False),
         ),
+        (RecipientFacts(STRANGER, (), KNOWS_US, LATER), None),
+        (
+            RecipientFacts(STRANGER, (MISSING,), KNOWS_US, LATER),
+            (550, "5.1.8", Reason.SENDER_DOMAIN_MISSING, False),
+        ),
         # a limit holds for the welcome, not for the allowed
         (
             RecipientFacts(STRANGER, (), WELCOME, None, TOO_MANY),
@@ -193,6 +199,7 @@ def test_the_hardest_refusal_is_said() -> None:
         (STRANGER, None, False),
         (STRANGER, fine("reputation"), False),
         (STRANGER, WELCOME, True),
+        (STRANGER, KNOWS_US, True),
         (KNOWN, None, True),
         (ALLOWED, None, True),
     ],

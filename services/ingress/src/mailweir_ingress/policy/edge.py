@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mailweir_core.client import ClientFacts
+from mailweir_core.client import CORRESPONDENT, ClientFacts
 from mailweir_core.decision import Action, Decision, Reply
 from mailweir_core.outcome import Advice, Outcome, Status
 from mailweir_core.reasons import Reason
@@ -136,7 +136,7 @@ def on_recipient(facts: RecipientFacts, rules: Rules) -> RecipientFound:
     welcome = own is not None and own.advice is Advice.ALLOW
     answers = (own, facts.limits, facts.ratelimit, facts.greylist)
     outcomes = tuple(outcome for outcome in answers if outcome is not None)
-    spared = welcome or facts.client.known or facts.client.allowed
+    spared = welcome or facts.client.known or facts.client.allowed or _has_written(own)
     if facts.client.allowed:
         return RecipientFound(None, outcomes, spared)
     against = () if welcome else (*facts.session, *_present(own))
@@ -159,6 +159,11 @@ def on_message(found: MessageFound, rules: Rules) -> Decision | None:
         or _unchecked((*found.greylist, *limit), rules)
         or _held(found.outcomes, rules)
     )
+
+
+def _has_written(own: Outcome | None) -> bool:
+    """Say whether the recipient has written to the sender."""
+    return own is not None and any(signal.name == CORRESPONDENT for signal in own.signals)
 
 
 def _present(*outcomes: Outcome | None) -> tuple[Outcome, ...]:
@@ -206,7 +211,9 @@ def _greylisted(outcomes: Iterable[Outcome], wait: float, rules: Rules) -> Decis
     for outcome in outcomes:
         if outcome.status is Status.HIT and _refuses(outcome):
             left = f": {math.ceil(wait)} seconds left" if wait > 0 else ""
-            text = outcome.detail or f"{policy.text}{left}"  # in the service's words, if it has some
+            text = (
+                outcome.detail or f"{policy.text}{left}"
+            )  # in the service's words, if it has some
             reply = Reply(421 if policy.close else 451, "4.7.1", text)
             return Decision(
                 Action.DEFER, Reason.GREYLISTED, reply, close=policy.close, detail=outcome.detail

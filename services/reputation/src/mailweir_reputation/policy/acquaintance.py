@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from mailweir_core.client import ClientClass
+from mailweir_core.client import CORRESPONDENT, ClientClass
 from mailweir_core.entries import EntryKind
 from mailweir_core.outcome import Advice, Signal
 from mailweir_core.reasons import Reason
@@ -25,7 +25,6 @@ ALLOW_UNPROVEN: Final = "ALLOW_UNPROVEN"
 BLOCK_LISTED: Final = "BLOCK_LISTED"
 HISTORY_GOOD: Final = "HISTORY_GOOD"
 HISTORY_BAD: Final = "HISTORY_BAD"
-CORRESPONDENT: Final = "CORRESPONDENT"
 OWN_SIGNALS: Final = frozenset(
     {ALLOW_LISTED, ALLOW_UNPROVEN, BLOCK_LISTED, HISTORY_GOOD, HISTORY_BAD, CORRESPONDENT}
 )
