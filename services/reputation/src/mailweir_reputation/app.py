@@ -7,13 +7,13 @@ import grpc.aio
 
 from mailweir.reputation.v1 import reputation_pb2_grpc
 from mailweir_core.clock import Clock
-from mailweir_reputation.adapters.strangers import Strangers
 from mailweir_reputation.checking import Checker, Parts
 from mailweir_reputation.health import Keeper
 from mailweir_reputation.lists import Lists
 from mailweir_reputation.metrics import Metrics, declare
 from mailweir_reputation.names import Names
 from mailweir_reputation.ports import Acquaintance
+from mailweir_reputation.remembering import acquainted
 from mailweir_reputation.service import Bounds, ReputationService
 from mailweir_reputation.settings import Settings
 from mailweir_runtime.bus.nats import connect_bus
@@ -42,8 +42,10 @@ async def main(rt: Runtime, settings: Settings) -> None:
             await config.first(settings.connect_seconds)
         except BusUnavailable as error:
             raise StartupError(f"no policy: {error}") from error
-        acquaintance = Strangers()
-        async with Keeper(resolver, keys, rt.clock, metrics.lists, secrets.token_bytes) as keeper:
+        async with (
+            acquainted(rt, bus, config, settings.asn_file, metrics.acquaintances) as acquaintance,
+            Keeper(resolver, keys, rt.clock, metrics.lists, secrets.token_bytes) as keeper,
+        ):
             config.subscribe(lambda snapshot: keeper.follow(snapshot.policy))
             parts = parts_of(acquaintance, resolver, keeper, rt.clock, metrics)
             service = ReputationService(

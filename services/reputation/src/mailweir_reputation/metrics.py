@@ -6,6 +6,10 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from mailweir_core.outcome import Advice, Status
+from mailweir_reputation.acquaintance_metrics import (
+    AcquaintanceMetrics,
+    declare_acquaintances,
+)
 from mailweir_reputation.list_metrics import ListMetrics, declare_lists
 from mailweir_reputation.policy.items import Phase
 from mailweir_runtime.dns import DnsMetrics, declare as declare_dns
@@ -23,6 +27,7 @@ class Metrics:
     crashed: Counter
     dns: DnsMetrics
     lists: ListMetrics
+    acquaintances: AcquaintanceMetrics
 
 
 def declare(registry: CollectorRegistry) -> Metrics:
@@ -54,6 +59,7 @@ def declare(registry: CollectorRegistry) -> Metrics:
         ),
         dns=declare_dns(registry, "reputation"),
         lists=declare_lists(registry),
+        acquaintances=declare_acquaintances(registry),
     )
     for phase in Phase:
         metrics.seconds.labels(phase)

@@ -19,6 +19,9 @@ class Settings(ServiceSettings):
     no DNS lists, no names and no SPF. Lists do not serve public resolvers: name one of your own."""
     list_keys_dir: OptionalPath = None
     """Directory with a file for each key of a DNS list; a policy names the file (`key_secret`)."""
+    asn_file: OptionalPath = None
+    """Which network belongs to which autonomous system: one `prefix,number` a line (comma or tab), read at
+    the start. Without it histories do not count by provider."""
     batch_items: int = Field(256, ge=1, le=10_000)
     """Most items in one call; a call with more is refused."""
     reply_seconds: float = Field(0.05, ge=0, le=10)

@@ -66,7 +66,7 @@ def wider(address: Address) -> tuple[str, ...]:
 
 
 def around(key: Key) -> Key | None:
-    """Return the key of the IPv6 network around one, which notes whether that is bad; None where none does."""
+    """Return the key of the IPv6 network around one, which notes whether it is bad; None where none does."""
     if key.kind not in (Kind.IP, Kind.NET) or ":" not in key.text:
         return None
     network = parse_network(key.text)
