@@ -8,7 +8,7 @@ import pytest
 
 from mailweir_greylist.checking import TRIES
 from mailweir_greylist.policy.entry import Entry, State
-from mailweir_greylist.policy.keys import client_key, mark_key, triplet
+from mailweir_greylist.policy.keys import client_key, mark_key, triplets
 from mailweir_greylist.policy.question import Question
 from mailweir_greylist.ports import Kept, StoreLost
 from mailweir_runtime.bus.ports import BusUnavailable
@@ -233,7 +233,8 @@ async def test_a_write_that_fails_lets_pass(world: Any, ask: Ask) -> None:
 
 
 async def test_an_entry_that_cannot_be_read_is_replaced(world: Any, ask: Ask) -> None:
-    key = triplet(ask(), "bob@example.com", world.policy).key
+    (about,) = triplets(ask(), world.policy)
+    key = about.key
     bucket = await world.store._bucket()
     await bucket.put(key, b"not json")
     assert await world.findings(ask()) == ["first"]

@@ -7,12 +7,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mailweir_core.clock import ManualClock
+from mailweir_greylist.adapters import index as module
 from mailweir_greylist.adapters.index import ROWS_A_TURN, Index
 from mailweir_greylist.metrics import declare
 from mailweir_greylist.policy.entry import Entry, Kind, State, dump, key_of
 from mailweir_greylist.ports import Page
 from mailweir_runtime.bus.memory import MemoryBus
-from mailweir_runtime.bus.ports import Bus, Entry as Stored
+from mailweir_runtime.bus.ports import Bus, BusUnavailable, Entry as Stored
 from mailweir_runtime.bus.topology import GREYLIST
 from mailweir_testkit.nats import connected_bus, running_server
 
@@ -23,14 +24,15 @@ def stored(number: int, state: State = State.PENDING, **parts: object) -> Stored
     kind = Kind.TRIPLET if state in (State.PENDING, State.AUTHORISED) else Kind.CLIENT
     fields: dict[str, object] = {
         "client": f"192.0.{number % 256}.0/24", "sender": f"Ann{number}@example.net",
-        "recipient": "bob@example.com", "first_at": NOW, "last_at": NOW, "due_at": NOW, "expires_at": NOW + 100.0,
+        "recipient": "bob@example.com", "first_at": NOW, "last_at": NOW, "due_at": NOW,
+        "expires_at": NOW + 100.0,
     }  # fmt: skip
     entry = Entry(state, **{**fields, **parts})  # type: ignore[arg-type]
     return Stored(key_of(kind, str(number)), dump(entry), number)
 
 
 def index(most: int = 1000, registry: CollectorRegistry | None = None) -> Index:
-    return Index(MemoryBus(), most, declare(registry or CollectorRegistry()))
+    return Index(MemoryBus(), most, declare(registry or CollectorRegistry()), ManualClock())
 
 
 async def page(of: Index, state: State | None = None, text: str = "", limit: int = 50,
@@ -151,12 +153,13 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
         yield real
 
 
-async def test_it_follows_the_bucket(bus: Bus) -> None:
+async def test_it_follows_the_bucket(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
     bucket = await bus.bucket(GREYLIST)
     early, late = stored(1), stored(2)
     await bucket.put(early.key, early.value or b"", ttl_seconds=100)
     await bucket.put("m.start", b"{}")
-    some = Index(bus, 10, declare(CollectorRegistry()))
+    some = Index(bus, 10, declare(CollectorRegistry()), ManualClock())
     task = asyncio.ensure_future(some.run())
 
     async def until(wanted: list[str]) -> None:
@@ -171,4 +174,57 @@ async def test_it_follows_the_bucket(bus: Bus) -> None:
     await until(["Ann2@example.net"])
     await bucket.put(late.key, late.value or b"", ttl_seconds=1)
     await until([])
+    task.cancel()
+
+
+async def test_it_catches_up_part_by_part(bus: Bus) -> None:
+    bucket = await bus.bucket(GREYLIST)
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(ROWS_A_TURN + 100):
+            entry = stored(number)
+            tasks.create_task(bucket.put(entry.key, entry.value or b"", ttl_seconds=100))
+    some = Index(bus, 10_000, declare(CollectorRegistry()), ManualClock())
+    await some.catch_up()
+    assert some.count(State.PENDING) == ROWS_A_TURN + 100
+
+
+async def test_what_ran_out_is_swept_and_not_counted_any_more() -> None:
+    some = index()
+    some.take(stored(1))
+    some.take(stored(2, expires_at=NOW + 200))
+    await some.sweep(NOW + 150)
+    assert some.count(State.PENDING) == 1
+    assert senders(await page(some)) == ["Ann2@example.net"]
+
+
+async def test_a_broker_that_came_back_empty_empties_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "OUTAGE_SECONDS", 0.01)
+    bus = MemoryBus()
+    bucket = await bus.bucket(GREYLIST)
+    entry = stored(1)
+    await bucket.put(entry.key, entry.value or b"")
+    some = Index(bus, 10, declare(CollectorRegistry()), ManualClock())
+    task = asyncio.ensure_future(some.run())
+
+    async def until(number: int) -> None:
+        async with asyncio.timeout(10):
+            while some.count(State.PENDING) != number:
+                await asyncio.sleep(0.01)
+
+    await until(1)
+    bus.outage = BusUnavailable("away")
+    bus.connections += 1
+    await asyncio.sleep(0.05)
+    assert some.count(State.PENDING) == 1  # old ones are better than none
+    bus.outage = None
+    other = stored(2)
+    await bucket.delete(entry.key)
+    await bucket.put(other.key, other.value or b"")
+    bus.connections += 1
+    await asyncio.sleep(0.05)
+    await until(1)
+    assert senders(await page(some)) == ["Ann2@example.net"]
     task.cancel()

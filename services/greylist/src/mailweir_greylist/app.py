@@ -35,7 +35,7 @@ async def main(rt: Runtime, settings: Settings) -> None:
         started = await first_start(rt, store)
         checker = Checker(store, rt.clock, metrics)
         counting = Counting(checker, store, metrics)
-        index = Index(bus, settings.index_entries, metrics)
+        index = Index(bus, settings.index_entries, metrics, rt.clock)
         parts = Parts(
             checker, counting, index, store, config,
             clock=rt.clock, metrics=metrics, started=started, batch_items=settings.batch_items,

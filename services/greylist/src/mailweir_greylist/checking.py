@@ -16,7 +16,7 @@ from mailweir_greylist.policy.answers import Answer, Lost
 from mailweir_greylist.policy.candidates import Spared, spared, spared_recipient
 from mailweir_greylist.policy.entry import Entry, State
 from mailweir_greylist.policy.forecast import Counts
-from mailweir_greylist.policy.keys import Triplet, client_key, identity, mark_key, triplet
+from mailweir_greylist.policy.keys import Triplet, client_key, identity, mark_key, triplets
 from mailweir_greylist.policy.question import Question
 from mailweir_greylist.policy.steps import Found, Step, counted, renewed, step
 from mailweir_greylist.ports import Kept, Store, StoreLost
@@ -31,7 +31,9 @@ class Plan:
     """A question that the store is asked about: its entries by key, and which recipients each is for."""
 
     question: Question
-    client: str
+    client: str = ""
+    client_key: str = ""
+    mark_key: str = ""
     abouts: dict[str, Triplet] = field(default_factory=dict)
     places: dict[str, list[int]] = field(default_factory=dict)
     answers: list[Answer | None] = field(default_factory=list)
@@ -50,16 +52,17 @@ class Plan:
 
 def plan_of(question: Question, policy: GreylistPolicy) -> Plan:
     """Return what has to be asked for a question; nothing where all is clear without the store."""
-    plan = Plan(question, "")
+    plan = Plan(question)
     if (why := spared(question, policy)) is not None:
         plan.answers = [Answer(why)] * len(question.recipients)
         return plan
     plan.client = identity(question)
-    for place, recipient in enumerate(question.recipients):
-        if spared_recipient(recipient, policy):
+    plan.client_key = client_key(plan.client)
+    plan.mark_key = mark_key(question.sender) if policy.adaptive else ""
+    for place, about in enumerate(triplets(question, policy)):
+        if spared_recipient(question.recipients[place], policy):
             plan.answers.append(Answer(Spared.BYPASSED))
             continue
-        about = triplet(question, recipient, policy)
         plan.answers.append(None)
         plan.abouts[about.key] = about
         plan.places.setdefault(about.key, []).append(place)
@@ -103,9 +106,9 @@ class Checker:
         self._metrics.store_seconds.observe(self._clock.monotonic() - started)
 
     async def _settle_all(self, plans: Sequence[Plan], policy: GreylistPolicy) -> None:
-        kept = dict(await self._store.read(_keys(plans, policy)))
+        kept = dict(await self._store.read(_keys(plans)))
         now = self._clock.now()
-        _spare(plans, kept, policy, now)
+        _spare(plans, kept, now)
         async with asyncio.TaskGroup() as tasks:
             for key, askers in _by_key(plans).items():
                 tasks.create_task(self._settle(key, askers, kept[key], policy, now))
@@ -190,26 +193,24 @@ class Checker:
         self._metrics.store_failures.labels(cause).inc()
 
 
-def _keys(plans: Iterable[Plan], policy: GreylistPolicy) -> list[str]:
+def _keys(plans: Iterable[Plan]) -> list[str]:
     keys: dict[str, None] = {}
     for plan in plans:
         keys.update(dict.fromkeys(plan.abouts))
-        keys[client_key(plan.client)] = None
-        if policy.adaptive:
-            keys[mark_key(plan.question.sender)] = None
+        keys[plan.client_key] = None
+        if plan.mark_key:
+            keys[plan.mark_key] = None
     return list(keys)
 
 
-def _spare(
-    plans: Iterable[Plan], kept: Mapping[str, Kept], policy: GreylistPolicy, now: float
-) -> None:
+def _spare(plans: Iterable[Plan], kept: Mapping[str, Kept], now: float) -> None:
     """Answer for clients that are exempt, and in adaptive mode for senders without a mark."""
     for plan in plans:
-        client = kept[client_key(plan.client)].entry
+        client = kept[plan.client_key].entry
         if client is not None and client.state is State.EXEMPT and client.lives(now):
             plan.settle_all(Answer(Spared.EXEMPT))
-        elif policy.adaptive:
-            mark = kept[mark_key(plan.question.sender)].entry
+        elif plan.mark_key:
+            mark = kept[plan.mark_key].entry
             if mark is None or not mark.lives(now):
                 plan.settle_all(Answer(Spared.CLEAN_BEFORE))
 
@@ -220,7 +221,7 @@ def _in_use(
     """Return the exempt clients whose use is to be noted."""
     used = {}
     for plan in plans:
-        key = client_key(plan.client)
+        key = plan.client_key
         entry = kept[key].entry
         if Answer(Spared.EXEMPT) in plan.answers and entry is not None:
             noted = renewed(entry, policy, now)
@@ -241,7 +242,7 @@ def _by_client(plans: Iterable[Plan]) -> dict[str, list[Plan]]:
     found: dict[str, list[Plan]] = {}
     for plan in plans:
         if plan.came_back:
-            found.setdefault(client_key(plan.client), []).append(plan)
+            found.setdefault(plan.client_key, []).append(plan)
     return found
 
 

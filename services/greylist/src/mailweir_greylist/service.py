@@ -16,7 +16,7 @@ from mailweir_greylist.convert import entry_to_proto, question_of
 from mailweir_greylist.counting import Counting
 from mailweir_greylist.metrics import Metrics
 from mailweir_greylist.policy.answers import Answer, outcome_of
-from mailweir_greylist.policy.entry import LISTED, MAX_ACTOR, Entry, Kind, State
+from mailweir_greylist.policy.entry import DIGEST_BYTES, LISTED, MAX_ACTOR, Entry, Kind, State
 from mailweir_greylist.policy.forecast import log_only_until
 from mailweir_greylist.policy.steps import WAITS, authorised
 from mailweir_greylist.ports import Kept, Listing, Store, StoreLost
@@ -35,7 +35,7 @@ STORE_SECONDS: Final = 5.0
 """For what people ask for; the checks have the policy's `answer_seconds`."""
 TRIES: Final = 5
 
-_ID: Final = re.compile(rf"(?:{Kind.TRIPLET}|{Kind.CLIENT})\.[a-z2-7]{{24}}")
+_ID: Final = re.compile(rf"(?:{Kind.TRIPLET}|{Kind.CLIENT})\.[0-9a-f]{{{2 * DIGEST_BYTES}}}")
 Context = Any  # grpc.aio.ServicerContext; its generic parameters say nothing here
 _log = get_logger(__name__)
 

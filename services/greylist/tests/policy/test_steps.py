@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from mailweir_core.client import ClientFacts
 from mailweir_core.record import Listener, Session
 from mailweir_greylist.policy.entry import Entry, State
-from mailweir_greylist.policy.keys import Triplet, identity, triplet
+from mailweir_greylist.policy.keys import Triplet, identity, triplets
 from mailweir_greylist.policy.question import Question
 from mailweir_greylist.policy.steps import (
     NOTE_SECONDS,
@@ -31,7 +31,8 @@ NOW = 1_750_000_000.0
 
 
 def about(question: Question) -> Triplet:
-    return triplet(question, "bob@example.com", POLICY)
+    (what,) = triplets(question, POLICY)
+    return what
 
 
 def first(question: Question, now: float = NOW) -> Entry:
@@ -181,7 +182,9 @@ def test_an_exemption_by_hand_and_its_renewal(ask: Ask) -> None:
 def question_from(ip: str, spf_domain: str, suspicion: float, score: float | None) -> Question:
     spf = "pass" if spf_domain else ""
     facts = ClientFacts(suspicion=suspicion, spf=spf, spf_domain=spf_domain)
-    return Question(Session("s", Listener.MX, ip), facts, "a@example.net", (), score)
+    return Question(
+        Session("s", Listener.MX, ip), facts, "a@example.net", ("bob@example.com",), score
+    )
 
 
 class Clients(RuleBasedStateMachine):
@@ -195,7 +198,7 @@ class Clients(RuleBasedStateMachine):
         self.tries: dict[str, int] = {}
 
     def ask_of(self, question: Question) -> tuple[str, Step]:
-        what = triplet(question, "bob@example.com", POLICY)
+        (what,) = triplets(question, POLICY)
         before = self.entries.get(what.key)
         alive = before is not None and before.lives(self.now)
         made = step(before, what, question, POLICY, self.now)

@@ -1,8 +1,8 @@
-"""The entries as people look through them: a copy in memory that a watch keeps, the newest first.
+"""The entries as people look through them: a copy in memory, the last written first.
 
 Reading a hundred thousand entries from the broker for each page would hold up the checks; so each process
-keeps up to `most` of them, in the order of their last write. A revision says where a page begins: it means
-the same in every process.
+keeps up to `most` of them, in the order of their last write, and asks for what is new now and then and before
+each page. A revision says where a page begins: it means the same in every process.
 """
 
 import asyncio
@@ -11,14 +11,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mailweir_core.clock import Clock
 from mailweir_greylist.metrics import Metrics
 from mailweir_greylist.policy.entry import LISTED, Entry, Kind, State, load
 from mailweir_greylist.ports import Page
-from mailweir_runtime.bus.ports import Bus, Entry as Stored
+from mailweir_runtime.bus.ports import Bus, BusError, Entry as Stored
 from mailweir_runtime.bus.topology import GREYLIST
+from mailweir_runtime.logs import get_logger
 
-ROWS_A_TURN: Final = 2000
+ROWS_A_TURN: Final = 500
 """After so many rows or changes, whatever else waits has its turn: some milliseconds."""
+LOOK_SECONDS: Final = 0.5
+"""How old the copy is at most."""
+OUTAGE_SECONDS: Final = 5.0
+REFRESH_SECONDS: Final = 1.0
+"""How long a page waits for what is new."""
+SWEEP_SECONDS: Final = 60.0
+"""How often entries that ran out are dropped; they are not listed meanwhile."""
+_log = get_logger(__name__)
 _KINDS: Final = (f"{Kind.TRIPLET}.", f"{Kind.CLIENT}.")
 
 
@@ -35,24 +45,71 @@ class _Row:
 class Index:
     """A bounded copy of the bucket; `run` keeps it up to date."""
 
-    def __init__(self, bus: Bus, most: int, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, most: int, metrics: Metrics, clock: Clock) -> None:
         """Begin empty; `run` fills it."""
         self._bus = bus
         self._most = most
         self._metrics = metrics
+        self._clock = clock
         self._rows: dict[str, _Row] = {}  # the last written last
         self._states: Counter[State] = Counter()
+        self._after = 0
+        self._catching_up = asyncio.Lock()
 
     async def run(self) -> None:
         """Follow the bucket until cancelled; an outage is waited for."""
-        bucket = await self._bus.bucket(GREYLIST)
-        changes = 0
-        async for stored in bucket.watch():
-            if stored.key.startswith(_KINDS):
-                self.take(stored)
-            changes += 1
-            if changes % ROWS_A_TURN == 0:
+        connection, sweep_at = self._bus.connections, 0.0
+        while True:
+            try:
+                if self._bus.connections != connection:
+                    connection = self._bus.connections
+                    await self._anew()
+                await self.catch_up()
+            except BusError as error:
+                _log.info("list_not_followed", detail=str(error))
+                await asyncio.sleep(OUTAGE_SECONDS)
+            if self._clock.monotonic() >= sweep_at:
+                sweep_at = self._clock.monotonic() + SWEEP_SECONDS
+                await self.sweep(self._clock.now())
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Take what is new; raises BusError."""
+        async with self._catching_up:
+            bucket = await self._bus.bucket(GREYLIST)
+            while changes := await bucket.changes(self._after, ROWS_A_TURN):
+                for stored in changes:
+                    if stored.key.startswith(_KINDS):
+                        self.take(stored)
+                self._after = changes[-1].revision
                 await asyncio.sleep(0)
+
+    async def _anew(self) -> None:
+        """Read all again: a broker that came back may have other entries; raises BusError."""
+        before, self._rows = self._rows, {}
+        self._states.clear()
+        self._after = 0
+        try:
+            await self.catch_up()
+        except BusError:
+            for row in before.values():  # better old ones than none
+                self._rows.setdefault(row.key, row)
+            self._recount()
+            raise
+        self._recount()
+
+    async def sweep(self, now: float) -> None:
+        """Drop what has run out."""
+        for _, rows in self._newest_first():
+            for row in rows:
+                if now >= row.expires_at and self._rows.get(row.key) is row:
+                    self._drop(row.key)
+            await asyncio.sleep(0)
+
+    def _recount(self) -> None:
+        self._states = Counter(row.state for row in self._rows.values())
+        for state in LISTED:
+            self._metrics.entries.labels(state).set(self._states[state])
 
     def take(self, stored: Stored) -> None:
         """Note one change."""
@@ -82,6 +139,7 @@ class Index:
         self, *, state: State | None, text: str, limit: int, before: int, now: float
     ) -> Page:
         """Return up to `limit` entries last written before revision `before` (0: the newest)."""
+        await self._refresh()
         wanted = text.lower().encode(errors="backslashreplace")
         found: list[_Row] = []
         for start, rows in self._newest_first():
@@ -93,6 +151,14 @@ class Index:
                     if len(found) > limit:
                         return Page(_entries(found[:limit]), found[limit - 1].revision)
         return Page(_entries(found))
+
+    async def _refresh(self) -> None:
+        """Take what is new, so that who has changed an entry sees that; an old copy is better than none."""
+        try:
+            async with asyncio.timeout(REFRESH_SECONDS):
+                await self.catch_up()
+        except (BusError, TimeoutError) as error:
+            _log.info("list_not_fresh", detail=str(error))
 
     def _newest_first(self) -> list[tuple[int, Sequence[_Row]]]:
         rows = list(reversed(self._rows.values()))

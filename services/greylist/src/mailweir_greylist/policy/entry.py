@@ -7,7 +7,6 @@ The stored form is compact JSON with readable parts, since the list is made of i
 import hashlib
 import json
 import math
-from base64 import b32encode
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -78,8 +77,7 @@ class Entry:
 def key_of(kind: Kind, *parts: str) -> str:
     """Return the key of what the parts name."""
     said = "\0".join(parts).encode(errors="backslashreplace")
-    digest = hashlib.blake2s(said, digest_size=DIGEST_BYTES).digest()
-    return f"{kind}.{b32encode(digest).decode().lower()}"
+    return f"{kind}.{hashlib.blake2s(said, digest_size=DIGEST_BYTES).hexdigest()}"
 
 
 def dump(entry: Entry) -> bytes:

@@ -7,7 +7,9 @@ servers: such a client is its network, or one infected customer would let in all
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -21,6 +23,7 @@ from mailweir_policy.greylist import GreylistMode, GreylistOwner, GreylistPolicy
 SPF: Final = "spf:"
 HOST: Final = "host:"
 SPF_PASSED: Final = "pass"  # the result, as RFC 7208 §2.6 names it
+_KEPT: Final = 8192
 _NUMBERS: Final = re.compile(r"[0-9]+")
 
 
@@ -51,8 +54,13 @@ def authorised_domain(question: Question) -> str:
 
 def network(question: Question) -> str:
     """Return the client's network, IPv4 /24 or IPv6 /64; what is no address comes back as it is."""
-    address = parse_ip(question.session.client_ip)
-    return question.session.client_ip if address is None else str(client_network(address))
+    return _network(question.session.client_ip)
+
+
+@lru_cache(maxsize=_KEPT)
+def _network(text: str) -> str:
+    address = parse_ip(text)
+    return text if address is None else str(client_network(address))
 
 
 def _owner(host: str, address: Address | None) -> str:
@@ -78,11 +86,12 @@ def names_address(host: str, address: Address) -> bool:
     return {octets[2], octets[3]} <= numbers or run_together in name
 
 
-def triplet(question: Question, recipient: str, policy: GreylistPolicy) -> Triplet:
-    """Return what a question about one recipient is about, by the policy's mode and owner."""
+def triplets(question: Question, policy: GreylistPolicy) -> Iterator[Triplet]:
+    """Yield what a question is about for each of its recipients, by the policy's mode and owner."""
     client, sender = _parts(question, policy.mode)
-    to = _recipient(recipient, policy.owner)
-    return Triplet(client, sender, to, key_of(Kind.TRIPLET, client, sender, to))
+    for recipient in question.recipients:
+        to = _recipient(recipient, policy.owner)
+        yield Triplet(client, sender, to, key_of(Kind.TRIPLET, client, sender, to))
 
 
 def _parts(question: Question, mode: GreylistMode) -> tuple[str, str]:
