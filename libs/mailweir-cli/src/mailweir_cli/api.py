@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
 import httpx2
@@ -12,6 +12,9 @@ from mailweir_cli.exits import CommandError, Exit
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 KEY_FILE: Final = "admin.key"
 _SECONDS: Final = 30.0
+_CODES: Final = MappingProxyType(
+    {**dict.fromkeys((400, 409, 412, 422, 428), Exit.INVALID), 503: Exit.UNAVAILABLE}
+)
 
 
 class Refused(CommandError):
@@ -26,8 +29,7 @@ class Refused(CommandError):
         ]
         title = str(body.get("detail") or body.get("title") or f"status {status}")
         lines = [f"{path or '(document)'}: {text}" for path, text in self.problems]
-        code = Exit.INVALID if status in (400, 409, 412, 422, 428) else Exit.FAILED
-        super().__init__(code, title, *lines)
+        super().__init__(_CODES.get(status, Exit.FAILED), title, *lines)
 
 
 def read_key(data: Path) -> str:
@@ -80,13 +82,15 @@ class Api:
         path: str,
         *,
         body: Any = None,
+        text: str | None = None,
         query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
-        """Do one request and return the response, which is a good one."""
+        """Do one request and return the response, which is a good one; its body is JSON, or a text."""
+        head = {**(headers or {}), **({} if text is None else {"Content-Type": "text/plain"})}
         try:
             response = self._client.request(
-                method, path, json=body, params=dict(query or {}), headers=dict(headers or {})
+                method, path, json=body, content=text, params=dict(query or {}), headers=head
             )
         except httpx2.HTTPError as error:
             raise CommandError(

@@ -16,7 +16,7 @@ import typer
 from mailweir_cli.exits import EPILOG, CommandError, Exit
 
 GROUP: Final = "mailweir.commands"
-_ORDER: Final = ("up", "send", "score", "config", "doctor")
+_ORDER: Final = ("up", "send", "score", "config", "bans", "greylist", "limits", "lists", "doctor")
 
 
 def main() -> None:
