@@ -151,7 +151,9 @@ class Intrusion:
         if ban is not None:
             return await self._bailiff.widen(ban, policy, self.protected) or ban
         of_login = login_charge(charge, policy)
-        return None if of_login is None else await self._count(of_login, policy)
+        if of_login is not None:
+            await self._count(of_login, policy)  # a login is paused; its client is not banned
+        return None
 
     async def _count(self, charge: Charge, policy: IntrusionPolicy) -> Ban | None:
         """Count a charge; where that fills its tally, the tally begins anew and the subject is banned."""
