@@ -6,7 +6,7 @@ from typing import Final
 from mailweir_core.decision import Action, Decision, Reply
 from mailweir_core.outcome import Status
 from mailweir_core.reasons import Reason
-from mailweir_ingress.policy.edge import on_message
+from mailweir_ingress.policy.edge import NOTHING_FOUND, on_message
 from mailweir_ingress.policy.facts import ContentVerdict, MessageFacts, Shape
 from mailweir_ingress.policy.phases import TOO_BIG, defer, reject
 from mailweir_ingress.policy.rules import Rules
@@ -83,7 +83,7 @@ def _outbound_spam(facts: MessageFacts, policy: Policy) -> Decision | None:
 
 def _with_edge(decision: Decision, facts: MessageFacts, rules: Rules) -> Decision:
     """Return the decision on content with what the edge adds; what is held for its content stays so."""
-    found = on_message(facts.edge, rules)
+    found = None if facts.edge is NOTHING_FOUND else on_message(facts.edge, rules)
     if found is None or (found.action is Action.HOLD and decision.action is Action.HOLD):
         return decision
     return found

@@ -98,6 +98,8 @@ def _blocked(talk: Conversation) -> Decision | None:
 
 async def _look_at_sender(talk: Conversation, transaction: Transaction) -> Decision | None:
     """Add what the edge knows of the sender to the transaction; returns a refusal that cannot wait."""
+    if not talk.house.edge.deployed:
+        return None
     sender = str(transaction.sender)
     found = await talk.house.edge.sender(
         talk.session, sender, transaction.client, transaction.rules
