@@ -1,6 +1,7 @@
 """Records and known keys in the bucket `history`, with a small cache; and the same in memory."""
 
 import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,6 +27,8 @@ CACHE_SECONDS: Final = 10.0
 CACHE_ENTRIES: Final = 50_000
 TRIES: Final = 10
 """How often a change is applied anew when another process was faster."""
+PAUSE_SECONDS: Final = 0.002
+"""At most so long before the second try, twice as long before each further one."""
 REFRESH_SHARE: Final = 0.1
 """A known key is written again after this share of its time."""
 
@@ -38,6 +41,7 @@ class BusHistory:
         self._bus = bus
         self._metrics = metrics
         self._clock = clock
+        self._chance = random.Random()  # noqa: S311 - parts processes that write at once, guards nothing
         self._values = _Cache(clock)
         self._written: OrderedDict[str, float] = OrderedDict()
 
@@ -50,12 +54,13 @@ class BusHistory:
         bucket = await self._bus.bucket(HISTORY)
         done: dict[str, Record] = {}
         left = list(changes)
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
             done |= await self._try(bucket, {key: changes[key] for key in left}, seconds)
             left = [key for key in left if key not in done]
             if not left:
                 return done
             self._metrics.conflicts.inc(len(left))
+            await asyncio.sleep(self._chance.uniform(0, PAUSE_SECONDS * 2**attempt))
         raise BusUnavailable(f"{len(left)} histories were written by others {TRIES} times")
 
     async def _try(
