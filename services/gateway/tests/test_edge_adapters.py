@@ -50,6 +50,12 @@ class Ratelimits(ratelimit_pb2_grpc.RatelimitServiceServicer):
             bans=page, next=page[-1].subject if len(found) > len(page) else ""
         )
 
+    async def ExportBans(
+        self, request: rpb.ExportBansRequest, context: Any
+    ) -> rpb.ExportBansResponse:
+        self._note(request)
+        return rpb.ExportBansResponse(networks=[s for s in sorted(self.bans) if "@" not in s])
+
     async def AddBan(self, request: rpb.AddBanRequest, context: Any) -> rpb.AddBanResponse:
         self._note(request)
         if "/" not in request.subject and not request.subject.startswith("account:"):
@@ -222,6 +228,12 @@ async def test_a_ban_is_made_listed_and_lifted(ratelimit: Ratelimit) -> None:
 async def test_a_ban_without_an_end(ratelimit: Ratelimit) -> None:
     made = await ratelimit.ban("account:anna@example.com", 0.0, "", "admin", close_all=False)
     assert (made.until, made.close_all) == (None, False)
+
+
+async def test_the_export_has_networks_alone(ratelimit: Ratelimit) -> None:
+    for subject in ("198.51.100.0/24", "account:anna@example.com", "192.0.2.1/32"):
+        await ratelimit.ban(subject, 0.0, "", "admin", close_all=False)
+    assert await ratelimit.export() == ["192.0.2.1/32", "198.51.100.0/24"]
 
 
 async def test_bans_come_in_pages_and_by_text(ratelimit: Ratelimit) -> None:

@@ -28,6 +28,10 @@ class Ratelimit(Protocol):
         """Return a page of bans, by subject."""
         ...
 
+    async def export(self) -> list[str]:
+        """Return the networks that a firewall may turn away, sorted and without overlaps."""
+        ...
+
     async def ban(
         self, subject: str, seconds: float, reason: str, actor: str, *, close_all: bool
     ) -> BanShape:

@@ -19,6 +19,7 @@ from mailweir_gateway.adapters.edge import (
 from mailweir_gateway.adapters.explain import time
 from mailweir_gateway.models.bans import BanPage, BanShape
 from mailweir_gateway.models.limits import BucketShape, UsagePage, UsageShape
+from mailweir_gateway.policy.feed import feed
 from mailweir_gateway.ports import SearchRefused
 from mailweir_gateway.ports_edge import ServiceUnavailable
 from mailweir_runtime.rpc import call, open_channel
@@ -26,7 +27,8 @@ from mailweir_runtime.rpc import call, open_channel
 NAME: Final = "ratelimit"
 _SERVICE: Final = "/mailweir.ratelimit.v1.RatelimitService"
 _IDEMPOTENT: Final = tuple(
-    f"{_SERVICE}/{name}" for name in ("ListBans", "AddBan", "ListUsage", "ListBuckets")
+    f"{_SERVICE}/{name}"
+    for name in ("ListBans", "ExportBans", "AddBan", "ListUsage", "ListBuckets")
 )
 """Not RemoveBan: asked twice, it would say that there was none."""
 
@@ -44,6 +46,13 @@ class GrpcRatelimit:
         with failures(NAME):
             page = await call(self._stub.ListBans, request, timeout=QUERY_SECONDS)
         return BanPage(items=tuple(_ban(ban) for ban in page.bans), next=page.next)
+
+    async def export(self) -> list[str]:
+        """Return the networks that a firewall may turn away."""
+        request = ratelimit_pb2.ExportBansRequest()
+        with failures(NAME):
+            answer = await call(self._stub.ExportBans, request, timeout=QUERY_SECONDS)
+        return list(answer.networks)
 
     async def ban(
         self, subject: str, seconds: float, reason: str, actor: str, *, close_all: bool
@@ -153,6 +162,11 @@ class MemoryRatelimit:
         ]
         items = tuple(found[:limit])
         return BanPage(items=items, next=items[-1].subject if len(found) > limit else "")
+
+    async def export(self) -> list[str]:
+        """Return the networks that a firewall may turn away."""
+        self._check()
+        return [str(net) for net in feed(s for s in self._bans if not s.startswith(ACCOUNT))]
 
     async def ban(
         self, subject: str, seconds: float, reason: str, actor: str, *, close_all: bool

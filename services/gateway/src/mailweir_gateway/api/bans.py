@@ -1,20 +1,18 @@
 """`bans`: who is turned away; and the same as a feed for firewalls."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse
 
-from mailweir_core.bans import ACCOUNT, MAX_SUBJECT
+from mailweir_core.bans import MAX_SUBJECT
 from mailweir_gateway.api.middleware import actor_of
 from mailweir_gateway.api.problems import Problem, refused_at, responses
 from mailweir_gateway.api.requests import StrictRoute
 from mailweir_gateway.models.bans import BanPage, BanShape, NewBan
 from mailweir_gateway.models.paging import PageQuery
-from mailweir_gateway.policy.feed import feed
 from mailweir_gateway.tools import Tools
 
-PAGE: Final = 1000
 Subject = Annotated[str, Path(min_length=1, max_length=MAX_SUBJECT)]
 
 
@@ -41,8 +39,11 @@ def bans(tools: Tools) -> APIRouter:
 
     @router.get("/export", response_class=PlainTextResponse, responses=responses(503))
     async def export_bans() -> PlainTextResponse:
-        """Return the banned networks for a firewall: one CIDR a line, joined, sorted, none twice."""
-        networks = feed(await _networks(tools))
+        """Return the banned networks for a firewall: one CIDR a line, joined, sorted, none twice.
+
+        Proxies, trusted networks and those that the system's lists allow are left out.
+        """
+        networks = await tools.ratelimit.export()
         return PlainTextResponse("".join(f"{network}\n" for network in networks))
 
     @router.delete("/{subject:path}", status_code=204, responses=responses(404, 422, 503))
@@ -54,14 +55,3 @@ def bans(tools: Tools) -> APIRouter:
             raise Problem(404, "there is no such ban")
 
     return router
-
-
-async def _networks(tools: Tools) -> list[str]:
-    found: list[str] = []
-    cursor = ""
-    while True:
-        page = await tools.ratelimit.bans("", PAGE, cursor)
-        found += [ban.subject for ban in page.items if not ban.subject.startswith(ACCOUNT)]
-        cursor = page.next
-        if not cursor:
-            return found

@@ -106,7 +106,7 @@ def _entry(tools: Tools, body: EntryChange, actor: str, entry_id: str = "") -> L
             expires=expires, note=body.note, by=actor, at=tools.clock.now(), id=entry_id,
         )  # fmt: skip
     except ValueError as error:
-        raise Problem(422, str(error), errors=[("item", str(error))]) from error
+        raise Problem(422, "that is no entry", errors=[("item", str(error))]) from error
 
 
 def _until(tools: Tools, expires: datetime | None) -> float:
@@ -114,8 +114,8 @@ def _until(tools: Tools, expires: datetime | None) -> float:
         return 0.0
     seconds = expires.timestamp()
     if seconds <= tools.clock.now():
-        detail = "that time is over"
-        raise Problem(422, detail, errors=[("expires_at", detail)])
+        detail = "that is no entry"
+        raise Problem(422, detail, errors=[("expires_at", "that time is over")])
     return seconds
 
 

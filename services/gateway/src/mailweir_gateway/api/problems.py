@@ -80,7 +80,7 @@ def refused_at(path: str) -> Iterator[None]:
     try:
         yield
     except SearchRefused as error:
-        raise Problem(422, str(error), errors=[(path, str(error))]) from error
+        raise Problem(422, "the request is not valid", errors=[(path, str(error))]) from error
 
 
 def invalid(problems: Sequence[PolicyProblem]) -> Problem:
