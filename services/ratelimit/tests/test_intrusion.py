@@ -461,6 +461,9 @@ class TestLists:
         assert one.intrusion.export() == [
             ip_network("192.0.2.0/24"), ip_network(SUBJECT), ip_network("2001:db8::/64"),
         ]  # fmt: skip
+        entry = make_entry("allow", "192.0.2.128/25")
+        one.allowed.take(Entry(entry.id, dump_entry(entry), 1))
+        assert one.intrusion.export()[0] == ip_network("192.0.2.0/25")
         one.clock.advance(61)
         assert one.intrusion.export() == []
 

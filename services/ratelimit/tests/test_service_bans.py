@@ -122,6 +122,13 @@ async def test_pages(served: Served) -> None:
     assert [b.evidence for b in (await served.list(text="number 4")).bans] == ["number 4"]
 
 
+async def test_the_export_leaves_out_who_is_never_banned(served: Served) -> None:
+    for subject in ("192.0.2.0/24", "192.0.2.7", "2001:db8::1", "account:bob@example.com"):
+        await served.add(subject, actor="admin")
+    answer = await served.methods.ExportBans(pb.ExportBansRequest(), CONTEXT)
+    assert list(answer.networks) == ["192.0.2.0/24", "2001:db8::/64"]
+
+
 @pytest.mark.parametrize(
     ("subject", "words"),
     [

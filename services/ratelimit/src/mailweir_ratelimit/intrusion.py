@@ -186,9 +186,13 @@ class Intrusion:
         return BanPage(page, found[size - 1].subject if len(found) > size else "")
 
     def export(self) -> list[Network]:
-        """Return the networks that are banned now, sorted and without overlaps, for the network layer."""
+        """Return the networks that are banned now, sorted and without overlaps, for the network layer.
+
+        Who is never banned is left out: a firewall does not know that an allow beats a ban.
+        """
         now = self._clock.now()
-        return networks_in_force(self.book.in_force(now), now)
+        banned = networks_in_force(self.book.in_force(now), now)
+        return [part for network in banned for part in self.protected.carve(network)]
 
     async def ban(
         self, subject: str, seconds: float, evidence: str, actor: str, close_all: bool = True, *,

@@ -49,6 +49,15 @@ class BanMethods(ratelimit_pb2_grpc.RatelimitServiceServicer):
         bans = [ban_to_proto(ban, hits) for ban, hits in page.bans]
         return pb.ListBansResponse(bans=bans, next=page.next)
 
+    async def ExportBans(  # noqa: N802 - the name is the proto's
+        self,
+        request: pb.ExportBansRequest,
+        context: "grpc.aio.ServicerContext[pb.ExportBansRequest, pb.ExportBansResponse]",
+    ) -> pb.ExportBansResponse:
+        """Return the networks in force for the network layer."""
+        del request, context
+        return pb.ExportBansResponse(networks=[str(net) for net in self._intrusion.export()])
+
     async def AddBan(  # noqa: N802 - the name is the proto's
         self,
         request: pb.AddBanRequest,

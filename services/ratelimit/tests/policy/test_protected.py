@@ -94,6 +94,25 @@ def test_a_ban_by_hand_may_hold_allowed_addresses_and_private_ones(network: str)
     assert found.refusal(ip_network(network)) == ""
 
 
+@given(networks, four | six, st.integers(0, 2**20))
+def test_what_is_carved_out_is_exactly_what_is_allowed(
+    nets: list[Network], banned: Network, offset: int
+) -> None:
+    left = protect(Policy(), nets).carve(banned)
+    address = banned[offset % min(banned.num_addresses, 2**20)]
+    allowed = any(address in net for net in nets)
+    assert any(address in part for part in left) != allowed
+    assert all(part.subnet_of(banned) for part in left if part.version == banned.version)  # type: ignore[arg-type]
+    assert left == sorted(left, key=lambda part: part.network_address)
+
+
+def test_internal_networks_are_not_carved_out() -> None:
+    found = guarded(("203.0.113.0/28",))
+    assert found.carve(ip_network("10.0.0.0/8")) == [ip_network("10.0.0.0/8")]
+    assert found.carve(ip_network("203.0.113.0/28")) == []
+    assert found.carve(ip_network("203.0.113.0/27")) == [ip_network("203.0.113.16/28")]
+
+
 def test_neighbours_make_one_range() -> None:
     ranges = Ranges([ip_network("192.0.2.0/25"), ip_network("192.0.2.128/25")])
     assert ranges.overlaps(ip_network("192.0.0.0/16"))

@@ -85,6 +85,16 @@ class Protected:
         """Return why a network is not banned as a whole, None where it may be."""
         return next((why for why, ranges in self.ranges if ranges.overlaps(network)), None)
 
+    def carve(self, network: Network) -> list[Network]:
+        """Return what is left of a network without the protected ones in it, in order."""
+        parts = [network]
+        for (why, networks), (_, ranges) in zip(self.networks, self.ranges, strict=True):
+            # a ban of internal addresses was made by hand, knowingly
+            if why is not Protection.INTERNAL and ranges.overlaps(network):
+                for net in networks:
+                    parts = [left for part in parts for left in _without(part, net)]
+        return parts
+
     def refusal(self, network: Network) -> str:
         """Return the sentence with which a ban by hand is refused; empty where it is not.
 
@@ -97,6 +107,19 @@ class Protected:
             if why is not Protection.ALLOWED or _covers(hit, network):
                 return f"{network} is not banned: {hit} is {WORDS[why]}"
         return ""
+
+
+def _without(network: Network, taken: Network) -> list[Network]:
+    if not network.overlaps(taken):
+        return [network]
+    if _covers(taken, network):
+        return []
+    match network, taken:  # the checker wants one kind in each branch
+        case (IPv4Network(), IPv4Network()):
+            return sorted(network.address_exclude(taken))
+        case (IPv6Network(), IPv6Network()):
+            return sorted(network.address_exclude(taken))
+    return [network]
 
 
 def _covers(outer: Network, inner: Network) -> bool:

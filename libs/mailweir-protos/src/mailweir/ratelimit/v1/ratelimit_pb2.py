@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from mailweir.common.v1 import common_pb2 as mailweir_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%mailweir/ratelimit/v1/ratelimit.proto\x12\x15mailweir.ratelimit.v1\x1a\x1fmailweir/common/v1/common.proto\"?\n\x0c\x43heckRequest\x12/\n\x05items\x18\x01 \x03(\x0b\x32 .mailweir.ratelimit.v1.CheckItem\"\xeb\x01\n\tCheckItem\x12\x30\n\x05phase\x18\x01 \x01(\x0e\x32!.mailweir.ratelimit.v1.CheckPhase\x12,\n\x07session\x18\x02 \x01(\x0b\x32\x1b.mailweir.common.v1.Session\x12/\n\x06\x63lient\x18\x03 \x01(\x0b\x32\x1f.mailweir.common.v1.ClientFacts\x12\x0e\n\x06sender\x18\x04 \x01(\t\x12\x12\n\nrecipients\x18\x05 \x03(\t\x12\x0b\n\x03ref\x18\x06 \x01(\t\x12\r\n\x05\x62ytes\x18\x07 \x01(\x04\x12\r\n\x05score\x18\x08 \x01(\x01\"D\n\rCheckResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".mailweir.ratelimit.v1.CheckResult\"l\n\x0b\x43heckResult\x12,\n\x07outcome\x18\x01 \x01(\x0b\x32\x1b.mailweir.common.v1.Outcome\x12/\n\nrecipients\x18\x02 \x03(\x0b\x32\x1b.mailweir.common.v1.Outcome\"A\n\rReportRequest\x12\x30\n\x08offences\x18\x01 \x03(\x0b\x32\x1e.mailweir.ratelimit.v1.Offence\"\x9b\x01\n\x07Offence\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tclient_ip\x18\x02 \x01(\t\x12\x10\n\x08proxy_ip\x18\x03 \x01(\t\x12\r\n\x05login\x18\x04 \x01(\t\x12\x0b\n\x03ref\x18\x05 \x01(\t\x12\x10\n\x08\x65vidence\x18\x06 \x01(\t\x12\r\n\x05\x63ount\x18\x07 \x01(\r\x12\x0f\n\x07measure\x18\x08 \x01(\x01\x12\x0f\n\x07\x61llowed\x18\t \x01(\x08\"D\n\x0eReportResponse\x12\x32\n\tstandings\x18\x01 \x03(\x0b\x32\x1f.mailweir.ratelimit.v1.Standing\"3\n\x08Standing\x12\'\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x1a.mailweir.ratelimit.v1.Ban\"\xa0\x01\n\x03\x42\x61n\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x10\n\x08\x65vidence\x18\x04 \x01(\t\x12\r\n\x05since\x18\x05 \x01(\x01\x12\r\n\x05until\x18\x06 \x01(\x01\x12\x0f\n\x07strikes\x18\x07 \x01(\r\x12\x11\n\tclose_all\x18\x08 \x01(\x08\x12\n\n\x02\x62y\x18\t \x01(\t\x12\x0c\n\x04hits\x18\n \x01(\x04\">\n\x0fListBansRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"J\n\x10ListBansResponse\x12(\n\x04\x62\x61ns\x18\x01 \x03(\x0b\x32\x1a.mailweir.ratelimit.v1.Ban\x12\x0c\n\x04next\x18\x02 \x01(\t\"e\n\rAddBanRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x11\n\tclose_all\x18\x05 \x01(\x08\"9\n\x0e\x41\x64\x64\x42\x61nResponse\x12\'\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x1a.mailweir.ratelimit.v1.Ban\"2\n\x10RemoveBanRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\"$\n\x11RemoveBanResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x08\"B\n\x10ListUsageRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"P\n\x11ListUsageResponse\x12-\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1c.mailweir.ratelimit.v1.Usage\x12\x0c\n\x04next\x18\x02 \x01(\t\"\x80\x01\n\x05Usage\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0c\n\x04used\x18\x04 \x01(\x01\x12\r\n\x05limit\x18\x05 \x01(\x01\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0c\n\x04held\x18\x07 \x01(\r\x12\x0f\n\x07next_at\x18\x08 \x01(\x01\"%\n\x12ListBucketsRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\"J\n\x13ListBucketsResponse\x12\x33\n\x07\x62uckets\x18\x01 \x03(\x0b\x32\".mailweir.ratelimit.v1.BucketState\"i\n\x0b\x42ucketState\x12\r\n\x05limit\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0c\n\x04used\x18\x04 \x01(\x01\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x01\x12\x10\n\x08\x65mpty_at\x18\x06 \x01(\x01*q\n\nCheckPhase\x12\x1b\n\x17\x43HECK_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECK_PHASE_CONNECT\x10\x01\x12\x14\n\x10\x43HECK_PHASE_RCPT\x10\x02\x12\x17\n\x13\x43HECK_PHASE_MESSAGE\x10\x03\x32\x97\x05\n\x10RatelimitService\x12R\n\x05\x43heck\x12#.mailweir.ratelimit.v1.CheckRequest\x1a$.mailweir.ratelimit.v1.CheckResponse\x12U\n\x06Report\x12$.mailweir.ratelimit.v1.ReportRequest\x1a%.mailweir.ratelimit.v1.ReportResponse\x12[\n\x08ListBans\x12&.mailweir.ratelimit.v1.ListBansRequest\x1a\'.mailweir.ratelimit.v1.ListBansResponse\x12U\n\x06\x41\x64\x64\x42\x61n\x12$.mailweir.ratelimit.v1.AddBanRequest\x1a%.mailweir.ratelimit.v1.AddBanResponse\x12^\n\tRemoveBan\x12\'.mailweir.ratelimit.v1.RemoveBanRequest\x1a(.mailweir.ratelimit.v1.RemoveBanResponse\x12^\n\tListUsage\x12\'.mailweir.ratelimit.v1.ListUsageRequest\x1a(.mailweir.ratelimit.v1.ListUsageResponse\x12\x64\n\x0bListBuckets\x12).mailweir.ratelimit.v1.ListBucketsRequest\x1a*.mailweir.ratelimit.v1.ListBucketsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%mailweir/ratelimit/v1/ratelimit.proto\x12\x15mailweir.ratelimit.v1\x1a\x1fmailweir/common/v1/common.proto\"?\n\x0c\x43heckRequest\x12/\n\x05items\x18\x01 \x03(\x0b\x32 .mailweir.ratelimit.v1.CheckItem\"\xeb\x01\n\tCheckItem\x12\x30\n\x05phase\x18\x01 \x01(\x0e\x32!.mailweir.ratelimit.v1.CheckPhase\x12,\n\x07session\x18\x02 \x01(\x0b\x32\x1b.mailweir.common.v1.Session\x12/\n\x06\x63lient\x18\x03 \x01(\x0b\x32\x1f.mailweir.common.v1.ClientFacts\x12\x0e\n\x06sender\x18\x04 \x01(\t\x12\x12\n\nrecipients\x18\x05 \x03(\t\x12\x0b\n\x03ref\x18\x06 \x01(\t\x12\r\n\x05\x62ytes\x18\x07 \x01(\x04\x12\r\n\x05score\x18\x08 \x01(\x01\"D\n\rCheckResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".mailweir.ratelimit.v1.CheckResult\"l\n\x0b\x43heckResult\x12,\n\x07outcome\x18\x01 \x01(\x0b\x32\x1b.mailweir.common.v1.Outcome\x12/\n\nrecipients\x18\x02 \x03(\x0b\x32\x1b.mailweir.common.v1.Outcome\"A\n\rReportRequest\x12\x30\n\x08offences\x18\x01 \x03(\x0b\x32\x1e.mailweir.ratelimit.v1.Offence\"\x9b\x01\n\x07Offence\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tclient_ip\x18\x02 \x01(\t\x12\x10\n\x08proxy_ip\x18\x03 \x01(\t\x12\r\n\x05login\x18\x04 \x01(\t\x12\x0b\n\x03ref\x18\x05 \x01(\t\x12\x10\n\x08\x65vidence\x18\x06 \x01(\t\x12\r\n\x05\x63ount\x18\x07 \x01(\r\x12\x0f\n\x07measure\x18\x08 \x01(\x01\x12\x0f\n\x07\x61llowed\x18\t \x01(\x08\"D\n\x0eReportResponse\x12\x32\n\tstandings\x18\x01 \x03(\x0b\x32\x1f.mailweir.ratelimit.v1.Standing\"3\n\x08Standing\x12\'\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x1a.mailweir.ratelimit.v1.Ban\"\xa0\x01\n\x03\x42\x61n\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x10\n\x08\x65vidence\x18\x04 \x01(\t\x12\r\n\x05since\x18\x05 \x01(\x01\x12\r\n\x05until\x18\x06 \x01(\x01\x12\x0f\n\x07strikes\x18\x07 \x01(\r\x12\x11\n\tclose_all\x18\x08 \x01(\x08\x12\n\n\x02\x62y\x18\t \x01(\t\x12\x0c\n\x04hits\x18\n \x01(\x04\">\n\x0fListBansRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"J\n\x10ListBansResponse\x12(\n\x04\x62\x61ns\x18\x01 \x03(\x0b\x32\x1a.mailweir.ratelimit.v1.Ban\x12\x0c\n\x04next\x18\x02 \x01(\t\"\x13\n\x11\x45xportBansRequest\"&\n\x12\x45xportBansResponse\x12\x10\n\x08networks\x18\x01 \x03(\t\"e\n\rAddBanRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x11\n\tclose_all\x18\x05 \x01(\x08\"9\n\x0e\x41\x64\x64\x42\x61nResponse\x12\'\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x1a.mailweir.ratelimit.v1.Ban\"2\n\x10RemoveBanRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\"$\n\x11RemoveBanResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x08\"B\n\x10ListUsageRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"P\n\x11ListUsageResponse\x12-\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1c.mailweir.ratelimit.v1.Usage\x12\x0c\n\x04next\x18\x02 \x01(\t\"\x80\x01\n\x05Usage\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0c\n\x04used\x18\x04 \x01(\x01\x12\r\n\x05limit\x18\x05 \x01(\x01\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0c\n\x04held\x18\x07 \x01(\r\x12\x0f\n\x07next_at\x18\x08 \x01(\x01\"%\n\x12ListBucketsRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\"J\n\x13ListBucketsResponse\x12\x33\n\x07\x62uckets\x18\x01 \x03(\x0b\x32\".mailweir.ratelimit.v1.BucketState\"i\n\x0b\x42ucketState\x12\r\n\x05limit\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0c\n\x04used\x18\x04 \x01(\x01\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x01\x12\x10\n\x08\x65mpty_at\x18\x06 \x01(\x01*q\n\nCheckPhase\x12\x1b\n\x17\x43HECK_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECK_PHASE_CONNECT\x10\x01\x12\x14\n\x10\x43HECK_PHASE_RCPT\x10\x02\x12\x17\n\x13\x43HECK_PHASE_MESSAGE\x10\x03\x32\xfa\x05\n\x10RatelimitService\x12R\n\x05\x43heck\x12#.mailweir.ratelimit.v1.CheckRequest\x1a$.mailweir.ratelimit.v1.CheckResponse\x12U\n\x06Report\x12$.mailweir.ratelimit.v1.ReportRequest\x1a%.mailweir.ratelimit.v1.ReportResponse\x12[\n\x08ListBans\x12&.mailweir.ratelimit.v1.ListBansRequest\x1a\'.mailweir.ratelimit.v1.ListBansResponse\x12\x61\n\nExportBans\x12(.mailweir.ratelimit.v1.ExportBansRequest\x1a).mailweir.ratelimit.v1.ExportBansResponse\x12U\n\x06\x41\x64\x64\x42\x61n\x12$.mailweir.ratelimit.v1.AddBanRequest\x1a%.mailweir.ratelimit.v1.AddBanResponse\x12^\n\tRemoveBan\x12\'.mailweir.ratelimit.v1.RemoveBanRequest\x1a(.mailweir.ratelimit.v1.RemoveBanResponse\x12^\n\tListUsage\x12\'.mailweir.ratelimit.v1.ListUsageRequest\x1a(.mailweir.ratelimit.v1.ListUsageResponse\x12\x64\n\x0bListBuckets\x12).mailweir.ratelimit.v1.ListBucketsRequest\x1a*.mailweir.ratelimit.v1.ListBucketsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailweir.ratelimit.v1.ratelimit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKPHASE']._serialized_start=1986
-  _globals['_CHECKPHASE']._serialized_end=2099
+  _globals['_CHECKPHASE']._serialized_start=2047
+  _globals['_CHECKPHASE']._serialized_end=2160
   _globals['_CHECKREQUEST']._serialized_start=97
   _globals['_CHECKREQUEST']._serialized_end=160
   _globals['_CHECKITEM']._serialized_start=163
@@ -56,26 +56,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBANSREQUEST']._serialized_end=1153
   _globals['_LISTBANSRESPONSE']._serialized_start=1155
   _globals['_LISTBANSRESPONSE']._serialized_end=1229
-  _globals['_ADDBANREQUEST']._serialized_start=1231
-  _globals['_ADDBANREQUEST']._serialized_end=1332
-  _globals['_ADDBANRESPONSE']._serialized_start=1334
-  _globals['_ADDBANRESPONSE']._serialized_end=1391
-  _globals['_REMOVEBANREQUEST']._serialized_start=1393
-  _globals['_REMOVEBANREQUEST']._serialized_end=1443
-  _globals['_REMOVEBANRESPONSE']._serialized_start=1445
-  _globals['_REMOVEBANRESPONSE']._serialized_end=1481
-  _globals['_LISTUSAGEREQUEST']._serialized_start=1483
-  _globals['_LISTUSAGEREQUEST']._serialized_end=1549
-  _globals['_LISTUSAGERESPONSE']._serialized_start=1551
-  _globals['_LISTUSAGERESPONSE']._serialized_end=1631
-  _globals['_USAGE']._serialized_start=1634
-  _globals['_USAGE']._serialized_end=1762
-  _globals['_LISTBUCKETSREQUEST']._serialized_start=1764
-  _globals['_LISTBUCKETSREQUEST']._serialized_end=1801
-  _globals['_LISTBUCKETSRESPONSE']._serialized_start=1803
-  _globals['_LISTBUCKETSRESPONSE']._serialized_end=1877
-  _globals['_BUCKETSTATE']._serialized_start=1879
-  _globals['_BUCKETSTATE']._serialized_end=1984
-  _globals['_RATELIMITSERVICE']._serialized_start=2102
-  _globals['_RATELIMITSERVICE']._serialized_end=2765
+  _globals['_EXPORTBANSREQUEST']._serialized_start=1231
+  _globals['_EXPORTBANSREQUEST']._serialized_end=1250
+  _globals['_EXPORTBANSRESPONSE']._serialized_start=1252
+  _globals['_EXPORTBANSRESPONSE']._serialized_end=1290
+  _globals['_ADDBANREQUEST']._serialized_start=1292
+  _globals['_ADDBANREQUEST']._serialized_end=1393
+  _globals['_ADDBANRESPONSE']._serialized_start=1395
+  _globals['_ADDBANRESPONSE']._serialized_end=1452
+  _globals['_REMOVEBANREQUEST']._serialized_start=1454
+  _globals['_REMOVEBANREQUEST']._serialized_end=1504
+  _globals['_REMOVEBANRESPONSE']._serialized_start=1506
+  _globals['_REMOVEBANRESPONSE']._serialized_end=1542
+  _globals['_LISTUSAGEREQUEST']._serialized_start=1544
+  _globals['_LISTUSAGEREQUEST']._serialized_end=1610
+  _globals['_LISTUSAGERESPONSE']._serialized_start=1612
+  _globals['_LISTUSAGERESPONSE']._serialized_end=1692
+  _globals['_USAGE']._serialized_start=1695
+  _globals['_USAGE']._serialized_end=1823
+  _globals['_LISTBUCKETSREQUEST']._serialized_start=1825
+  _globals['_LISTBUCKETSREQUEST']._serialized_end=1862
+  _globals['_LISTBUCKETSRESPONSE']._serialized_start=1864
+  _globals['_LISTBUCKETSRESPONSE']._serialized_end=1938
+  _globals['_BUCKETSTATE']._serialized_start=1940
+  _globals['_BUCKETSTATE']._serialized_end=2045
+  _globals['_RATELIMITSERVICE']._serialized_start=2163
+  _globals['_RATELIMITSERVICE']._serialized_end=2925
 # @@protoc_insertion_point(module_scope)

@@ -425,6 +425,47 @@ class ListBansResponse(_message.Message):
 Global___ListBansResponse: _TypeAlias = ListBansResponse  # noqa: Y015
 
 @_typing.final
+class ExportBansRequest(_message.Message):
+    """Asks for the banned networks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportBansRequest: _TypeAlias = ExportBansRequest  # noqa: Y015
+
+@_typing.final
+class ExportBansResponse(_message.Message):
+    """The banned networks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NETWORKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In CIDR form, IPv4 first, each kind in order, without overlaps and without who is never banned."""
+
+    def __init__(
+        self,
+        *,
+        networks: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["networks", b"networks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportBansResponse: _TypeAlias = ExportBansResponse  # noqa: Y015
+
+@_typing.final
 class AddBanRequest(_message.Message):
     """Bans by hand."""
 

@@ -50,6 +50,11 @@ class RatelimitServiceStub:
                 request_serializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ListBansRequest.SerializeToString,
                 response_deserializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ListBansResponse.FromString,
                 _registered_method=True)
+        self.ExportBans = channel.unary_unary(
+                '/mailweir.ratelimit.v1.RatelimitService/ExportBans',
+                request_serializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ExportBansRequest.SerializeToString,
+                response_deserializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ExportBansResponse.FromString,
+                _registered_method=True)
         self.AddBan = channel.unary_unary(
                 '/mailweir.ratelimit.v1.RatelimitService/AddBan',
                 request_serializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.AddBanRequest.SerializeToString,
@@ -92,6 +97,13 @@ class RatelimitServiceServicer:
 
     def ListBans(self, request, context):
         """Lists bans.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportBans(self, request, context):
+        """Lists what is banned for the network layer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +154,11 @@ def add_RatelimitServiceServicer_to_server(servicer, server):
                     servicer.ListBans,
                     request_deserializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ListBansRequest.FromString,
                     response_serializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ListBansResponse.SerializeToString,
+            ),
+            'ExportBans': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportBans,
+                    request_deserializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ExportBansRequest.FromString,
+                    response_serializer=mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ExportBansResponse.SerializeToString,
             ),
             'AddBan': grpc.unary_unary_rpc_method_handler(
                     servicer.AddBan,
@@ -246,6 +263,33 @@ class RatelimitService:
             '/mailweir.ratelimit.v1.RatelimitService/ListBans',
             mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ListBansRequest.SerializeToString,
             mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ListBansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportBans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailweir.ratelimit.v1.RatelimitService/ExportBans',
+            mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ExportBansRequest.SerializeToString,
+            mailweir_dot_ratelimit_dot_v1_dot_ratelimit__pb2.ExportBansResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class RatelimitServiceStub:
     """Takes in a batch of offences; says of each client whether it is banned now."""
     ListBans: _grpc.UnaryUnaryMultiCallable[_ratelimit_pb2.ListBansRequest, _ratelimit_pb2.ListBansResponse]
     """Lists bans."""
+    ExportBans: _grpc.UnaryUnaryMultiCallable[_ratelimit_pb2.ExportBansRequest, _ratelimit_pb2.ExportBansResponse]
+    """Lists what is banned for the network layer."""
     AddBan: _grpc.UnaryUnaryMultiCallable[_ratelimit_pb2.AddBanRequest, _ratelimit_pb2.AddBanResponse]
     """Bans a network or an account by hand."""
     RemoveBan: _grpc.UnaryUnaryMultiCallable[_ratelimit_pb2.RemoveBanRequest, _ratelimit_pb2.RemoveBanResponse]
@@ -59,6 +61,8 @@ class RatelimitServiceAsyncStub(RatelimitServiceStub):
     """Takes in a batch of offences; says of each client whether it is banned now."""
     ListBans: _aio.UnaryUnaryMultiCallable[_ratelimit_pb2.ListBansRequest, _ratelimit_pb2.ListBansResponse]  # type: ignore[assignment]
     """Lists bans."""
+    ExportBans: _aio.UnaryUnaryMultiCallable[_ratelimit_pb2.ExportBansRequest, _ratelimit_pb2.ExportBansResponse]  # type: ignore[assignment]
+    """Lists what is banned for the network layer."""
     AddBan: _aio.UnaryUnaryMultiCallable[_ratelimit_pb2.AddBanRequest, _ratelimit_pb2.AddBanResponse]  # type: ignore[assignment]
     """Bans a network or an account by hand."""
     RemoveBan: _aio.UnaryUnaryMultiCallable[_ratelimit_pb2.RemoveBanRequest, _ratelimit_pb2.RemoveBanResponse]  # type: ignore[assignment]
@@ -94,6 +98,14 @@ class RatelimitServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ratelimit_pb2.ListBansResponse, _abc.Awaitable[_ratelimit_pb2.ListBansResponse]]:
         """Lists bans."""
+
+    @_abc_1.abstractmethod
+    def ExportBans(
+        self,
+        request: _ratelimit_pb2.ExportBansRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ratelimit_pb2.ExportBansResponse, _abc.Awaitable[_ratelimit_pb2.ExportBansResponse]]:
+        """Lists what is banned for the network layer."""
 
     @_abc_1.abstractmethod
     def AddBan(
