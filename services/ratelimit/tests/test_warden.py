@@ -98,6 +98,17 @@ async def test_a_record_that_comes_again_blocks_nobody_again(court: Court) -> No
     assert len(court.world.outbox.sent) == 1
 
 
+async def test_a_burst_is_told_once(court: Court) -> None:
+    for number in range(1, 6):
+        await court.put(stolen(number, court.world.clock), ref_of(number))
+    await court.work()
+    assert {ban.subject for ban in court.bans.made} == {"account:ann@example.com"}
+    assert len(court.world.outbox.sent) == 1
+    await court.put(stolen(6, court.world.clock, "bob@example.com"), ref_of(6))
+    await court.work()
+    assert len(court.world.outbox.sent) == 2
+
+
 async def test_the_policy_decides_whether_and_for_how_long(court: Court, config: Config) -> None:
     config.change(outbound={"block_account": False})
     await court.put(stolen(1, court.world.clock))

@@ -7,12 +7,16 @@ from mailweir_ratelimit.metrics import Metrics
 from mailweir_ratelimit.notices import Notifier
 from mailweir_ratelimit.policy.manual import BanRefused
 from mailweir_ratelimit.policy.notice import blocked_letter
+from mailweir_ratelimit.policy.selectors import encoded
 from mailweir_ratelimit.policy.verdicts import BLOCK_SECONDS, Verdict
 from mailweir_ratelimit.ports import Cells, Change
 from mailweir_ratelimit.rules import Rules
 from mailweir_runtime.logs import get_logger
 
 BLOCKED_PREFIX: Final = "b."
+TOLD_PREFIX: Final = "t."
+TOLD_SECONDS: Final = 3600.0
+"""So long after the postmaster was told of an account nothing more is told of it."""
 BY: Final = "outbound"
 """Who bans, as it stands in the ban."""
 _log = get_logger(__name__)
@@ -50,9 +54,7 @@ class AccountBlocker:
         except BanRefused as error:
             _log.error("account_not_blocked", login=login, ref=verdict.ref, detail=str(error))
             return
-        identity = rules.policy.identity
-        letter = blocked_letter(login, verdict.ref, verdict.score, identity, verdict.at)
-        await self._notifier.send(letter)
+        await self._tell(login, verdict, rules)
         await self._cells.change(key, _note)
 
     async def _ban(self, login: str, verdict: Verdict, rules: Rules) -> None:
@@ -61,6 +63,20 @@ class AccountBlocker:
         await self._bans.ban(f"{ACCOUNT}{login}", seconds, evidence, BY, kind=OffenceKind.SCORE)
         self._metrics.blocked.inc()
         _log.warning("account_blocked", login=login, ref=verdict.ref, score=verdict.score)
+
+    async def _tell(self, login: str, verdict: Verdict, rules: Rules) -> None:
+        """Tell the postmaster, once for a burst."""
+        key = f"{TOLD_PREFIX}{encoded(login)}"
+        if (await self._cells.read((key,)))[0]:
+            return
+        identity = rules.policy.identity
+        letter = blocked_letter(login, verdict.ref, verdict.score, identity, verdict.at)
+        await self._notifier.send(letter)
+        await self._cells.change(key, _note_told)
+
+
+def _note_told(_value: bytes | None) -> Change[None]:
+    return Change(None, b"1", TOLD_SECONDS)
 
 
 def _note(_value: bytes | None) -> Change[None]:

@@ -62,7 +62,7 @@ def blocked_letter(
         "The account is blocked: it can send nothing until the block is lifted.",
         "",
         "Usually a password has been stolen. Change it first, then lift the block:",
-        f"DELETE /api/v1/bans with the subject account:{name}.",
+        f"    mailweir bans remove account:{name}",
         "",
         f"Reference of the message: {ref}",
     )
