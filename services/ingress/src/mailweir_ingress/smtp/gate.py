@@ -137,7 +137,8 @@ class Gate(asyncio.Protocol):
             pipe.abort()
             return
         ip, port = str(found[0]), int(found[1])
-        self._peer = peer, text, _ = parse_ip(ip), ip, port
+        peer = parse_ip(ip)
+        self._peer = (peer, ip, port)
         rules = self._lobby.house.rules()
         if peer in rules.proxies:
             self.state = State.HEADER
@@ -145,7 +146,7 @@ class Gate(asyncio.Protocol):
         elif lacks_proxy_header(peer, rules):
             self._mistaken(NO_PROXY_HEADER)
         else:
-            self._arrive(self._caller(peer, text, port))
+            self._arrive(self._caller(peer, port))
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; whether it may come yet depends on the state."""
@@ -195,22 +196,21 @@ class Gate(asyncio.Protocol):
         del self._came[: found.length]
         peer, text, port = self._peer
         if found.client is None:  # its own connection
-            self._arrive(self._caller(peer, text, port, own=True))
+            self._arrive(self._caller(peer, port, own=True))
         elif found.client in self._lobby.house.rules().proxies:
             self._mistaken(PROXY_AS_CLIENT)
         else:
-            self._arrive(self._caller(found.client, str(found.client), found.port, proxy=text))
+            self._arrive(self._caller(found.client, found.port, proxy=text))
 
     def _header_is_late(self) -> None:
         self._mistaken(SILENT_PROXY)
 
     def _caller(
-        self, client: Address | None, ip: str, port: int, *, proxy: str = "", own: bool = False
+        self, client: Address | None, port: int, *, proxy: str = "", own: bool = False
     ) -> Caller:
-        if client is None:
-            return Caller(self._door.listener, None, ip, port, proxy, key=ip, own=own)
-        key = client_key(client)
-        return Caller(self._door.listener, client, str(client), port, proxy, key=key, own=own)
+        ip = "" if client is None else str(client)
+        key = ip if client is None or client.version == 4 else client_key(client)
+        return Caller(self._door.listener, client, ip, port, proxy, key, own)
 
     def _mistaken(self, decision: Decision) -> None:
         """Turn a proxy away that makes a mistake: nobody knows the client, and the proxy is not judged."""
@@ -234,7 +234,7 @@ class Gate(asyncio.Protocol):
             ban = house.bans.of(caller.client, now)
             if ban is not None and not (found is not None and found.client.allowed):
                 house.bans.hit(ban, now)
-                self._turn_away(on_ban(ban))
+                self._turn_away(on_ban(ban), detail=ban.evidence)
                 return
             if found is not None and found.decision is not None:
                 self._turn_away(found.decision, found.outcomes)
@@ -352,14 +352,16 @@ class Gate(asyncio.Protocol):
         if self._ended:
             link.eof_received()
 
-    def _turn_away(self, decision: Decision, outcomes: tuple[Outcome, ...] = ()) -> None:
+    def _turn_away(
+        self, decision: Decision, outcomes: tuple[Outcome, ...] = (), detail: str = ""
+    ) -> None:
         """Say why, and close so that the client can read that."""
         pipe, caller, lobby = self._pipe, self.caller, self._lobby
         if pipe is None or caller is None:
             return
         self._leave_state(State.LEAVING)
         self._give_up_seat()
-        reply = lobby.turned_away.reply(caller, decision, outcomes)
+        reply = lobby.turned_away.reply(caller, decision, outcomes, detail)
         lobby.leaving += 1
         if self._door.listener is Listener.SUBMISSIONS:
             pipe.close()  # text would make no sense to a client that wants TLS

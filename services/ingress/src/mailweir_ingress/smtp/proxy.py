@@ -6,6 +6,7 @@ Sans I/O: `read_proxy` looks at what has come so far. The caller knows from whom
 import struct
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -64,12 +65,7 @@ def _read_v1(data: bytes) -> ProxyHeader | ProxyState:
         return ProxyState.BAD
     kind = IPv4Address if words[1] == "TCP4" else IPv6Address
     client, port = _address(words[2], kind), _port(words[4])
-    if (
-        client is None
-        or _address(words[3], kind) is None
-        or port is None
-        or _port(words[5]) is None
-    ):
+    if client is None or not _is_address(words[3], kind) or port is None or _port(words[5]) is None:
         return ProxyState.BAD
     return ProxyHeader(length, client, port)
 
@@ -103,9 +99,17 @@ def _client_v2(family: int, block: bytes, length: int) -> ProxyHeader | ProxySta
 
 def _address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> Address | None:
     try:
-        return parse_ip(str(kind(text)))  # an IPv4-mapped address counts as what it is
+        address = kind(text)
     except ValueError:
         return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped  # counts as what it is
+    return address
+
+
+@lru_cache(maxsize=256)  # one of our own, so the same again and again
+def _is_address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> bool:
+    return _address(text, kind) is not None
 
 
 def _port(text: str) -> int | None:

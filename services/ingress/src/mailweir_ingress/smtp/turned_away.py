@@ -25,8 +25,9 @@ WINDOW_SECONDS: Final = 60.0
 SWEEP_SECONDS: Final = 5.0
 MAX_ENTRIES: Final = 4096
 """Clients and reasons that are told apart at a time; the one that came first goes first."""
-MAX_RECORDS: Final = 600
-"""Records in a window; what is beyond is only counted."""
+RECORDS_A_SECOND: Final = 5.0
+"""Each is a write to disk that somebody's mail waits for: what is due comes later, and stands for more."""
+RECORDS_AT_ONCE: Final = 50
 
 
 @dataclass(slots=True)
@@ -47,14 +48,20 @@ class TurnedAway:
         """Begin with none."""
         self._house = house
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self._left = MAX_RECORDS
-        self._renewed = 0.0
+        self._tokens = float(RECORDS_AT_ONCE)
+        self._counted = house.clock.monotonic()
 
     def __len__(self) -> int:
         """Return how many clients and reasons are told apart now."""
         return len(self._entries)
 
-    def reply(self, caller: Caller, decision: Decision, outcomes: tuple[Outcome, ...]) -> bytes:
+    def reply(
+        self,
+        caller: Caller,
+        decision: Decision,
+        outcomes: tuple[Outcome, ...] = (),
+        detail: str = "",
+    ) -> bytes:
         """Count a connection; returns the reply with its CRLF and with the reference of its record."""
         house = self._house
         house.metrics.refusals[Phase.CONNECT, decision.reason].inc()
@@ -62,7 +69,8 @@ class TurnedAway:
         key = (caller.key or caller.proxy_ip, decision.reason)
         entry = self._entries.get(key)
         if entry is None:
-            return self._begin(key, _Entry(caller, decision, outcomes, house.clock.now()))
+            said = replace(decision, detail=detail or decision.detail)
+            return self._begin(key, _Entry(caller, said, outcomes, house.clock.now()))
         if not entry.count:
             self._name(entry)
         entry.count += 1
@@ -73,14 +81,24 @@ class TurnedAway:
         self._name(entry)
         entry.count = 1
         self._entries[key] = entry
-        if self._left > 0:
+        if self._may_record():
             self._record(entry, entry.since)
             if entry.decision.reason is Reason.BAD_PROXY:
                 self._warn(entry)
         if len(self._entries) > MAX_ENTRIES:
             _, oldest = self._entries.popitem(last=False)
-            self._record(oldest, entry.since)
+            self._house.metrics.unrecorded.inc(oldest.count)
         return entry.line
+
+    def _may_record(self) -> bool:
+        """Say whether one more record is not too much, and count it if it is not."""
+        now = self._house.clock.monotonic()
+        came = (now - self._counted) * RECORDS_A_SECOND
+        self._tokens, self._counted = min(self._tokens + came, float(RECORDS_AT_ONCE)), now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
 
     def _name(self, entry: _Entry) -> None:
         entry.ref = new_ulid(self._house.clock.now())
@@ -90,9 +108,9 @@ class TurnedAway:
     def sweep(self) -> None:
         """Record what has come in windows that are over; forget who has not come again."""
         now = self._house.clock.now()
-        if now - self._renewed >= WINDOW_SECONDS:
-            self._left, self._renewed = MAX_RECORDS, now
         for key, entry in self._over(now):
+            if entry.count and not self._may_record():
+                return  # the others' turn comes
             del self._entries[key]
             if entry.count:
                 self._record(entry, now)
@@ -114,22 +132,16 @@ class TurnedAway:
             self.sweep()
 
     def flush(self) -> None:
-        """Record everything that is not recorded yet, for the end of the process."""
+        """Record what is not recorded yet, as much as is not too much, for the end of the process."""
         now = self._house.clock.now()
         for entry in self._entries.values():
-            if entry.count:
+            if entry.count and self._may_record():
                 self._record(entry, now)
+            self._house.metrics.unrecorded.inc(entry.count)
         self._entries.clear()
 
     def _record(self, entry: _Entry, now: float) -> None:
-        """Record the connections since the last record; there may be none, or no room."""
         count, entry.count = entry.count, 0
-        if not count:
-            return
-        if self._left <= 0:
-            self._house.metrics.unrecorded.inc(count)
-            return
-        self._left -= 1
         self._house.keeper.note(self._made(entry, count, now))
 
     def _made(self, entry: _Entry, count: int, now: float) -> Record:
