@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,14 @@ maillog_file_prefixes = {root}
 """
 
 
+_OURS = ("smtpd", "postscreen", "dnsblog", "tlsproxy")
+SCREEN = """\
+postscreen_upstream_proxy_protocol = haproxy
+postscreen_access_list = cidr:{denied}
+postscreen_denylist_action = drop
+"""
+
+
 def why_not() -> str:
     """Return why Postfix cannot take part, or the empty string."""
     if shutil.which("postfix") is None:
@@ -45,28 +53,43 @@ def _daemons() -> Path:
     return Path(done.stdout.strip())
 
 
-def _master_cf(port: int) -> str:
-    """Return the shipped services without chroot, with smtpd on our port."""
+def _master_cf(port: int, *, screened: bool) -> str:
+    """Return the shipped services without chroot, with smtpd on our port, or postscreen before it."""
     lines = []
     for line in Path("/etc/postfix/master.cf").read_text().splitlines():
         words = line.split()
-        if not words or line[0] in "# \t" or words[-1] == "smtpd" or words[7:8] == ["pipe"]:
+        if not words or line[0] in "# \t" or words[7] in _OURS or words[7] == "pipe":
             continue
         words[4] = "n"
         lines.append(" ".join(words))
-    return "\n".join([f"127.0.0.1:{port} inet n - n - - smtpd", *lines]) + "\n"
+    if not screened:
+        return "\n".join([f"127.0.0.1:{port} inet n - n - - smtpd", *lines]) + "\n"
+    screen = [
+        f"127.0.0.1:{port} inet n - n - 1 postscreen",
+        "smtpd pass - - n - - smtpd",
+        "dnsblog unix - - n - 0 dnsblog",
+        "tlsproxy unix - - n - 0 tlsproxy",
+    ]
+    return "\n".join([*screen, *lines]) + "\n"
 
 
 @contextmanager
-def postfix(root: Path, port: int, sink: int) -> Iterator[int]:
-    """Run Postfix on `port`, relaying all to the sink's port; yields the pid of its master."""
+def postfix(root: Path, port: int, sink: int, denied: Sequence[str] = ()) -> Iterator[int]:
+    """Run Postfix on `port`, relaying all to the sink's port; yields the pid of its master.
+
+    With networks that are `denied`, postscreen stands before it, behind a proxy, and drops these.
+    """
     conf = root / "conf"
     for folder in (conf, root / "spool", root / "data", root / "log"):
         folder.mkdir(parents=True)
     root.chmod(0o755)
     shutil.chown(root / "data", "postfix")
-    (conf / "main.cf").write_text(MAIN.format(root=root, sink=sink))
-    (conf / "master.cf").write_text(_master_cf(port))
+    screen = ""
+    if denied:
+        (conf / "denied").write_text("".join(f"{network} reject\n" for network in denied))
+        screen = SCREEN.format(denied=conf / "denied")
+    (conf / "main.cf").write_text(MAIN.format(root=root, sink=sink) + screen)
+    (conf / "master.cf").write_text(_master_cf(port, screened=bool(denied)))
     subprocess.run(["postfix", "-c", conf, "check"], check=True, capture_output=True)
     master = [_daemons() / "master", "-c", conf, "-d"]
     environment = {"MAIL_CONFIG": str(conf), "PATH": os.defpath}
