@@ -10,6 +10,7 @@ from mailweir_ingress.checks import (
     MAX_LOOKUPS,
     MAX_SIGNALS,
     NOT_ASKED,
+    of_recipients,
     recorded,
     telling,
     worst,
@@ -111,3 +112,23 @@ def test_a_verdict_is_told_of_findings_and_of_what_was_lost() -> None:
     hit = says(Status.HIT, signals=(signal("LISTED"),))
     lost = says(Status.TEMPERROR, "greylist")
     assert telling((hit, lost, says(Status.OK), ABSENT[2])) == (hit, lost)
+
+
+def test_what_one_recipient_wants_is_no_ground_for_the_mail_of_another() -> None:
+    allowed = says(Status.HIT, signals=(signal("ALLOW_LISTED", -20.0), signal("NAMED", 0.0)))
+    nothing = says(Status.OK)
+    found = of_recipients([(allowed,), (nothing,)])
+    assert [(s.name, s.score) for s in found[0].signals] == [("ALLOW_LISTED", 0.0), ("NAMED", 0.0)]
+    assert found[1] is nothing
+    for answers in ([(allowed,), ()], [(allowed,), (), (allowed,)]):
+        assert all(s.score == 0.0 for outcome in of_recipients(answers) for s in outcome.signals)
+
+
+def test_what_all_recipients_want_counts() -> None:
+    allowed = [says(Status.HIT, signals=(signal("ALLOW_LISTED", -20.0),)) for _ in range(2)]
+    limit = says(Status.OK, "ratelimit")
+    assert of_recipients([(allowed[0], limit), (allowed[1], limit)]) == (
+        allowed[0], limit, allowed[1], limit,
+    )  # fmt: skip
+    assert of_recipients([(allowed[0],)]) == (allowed[0],)
+    assert of_recipients([]) == ()

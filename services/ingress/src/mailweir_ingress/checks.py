@@ -1,6 +1,7 @@
 """The checks that other services answer, and what stands in a record for those that nobody asked."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from mailweir_core.outcome import Advice, Outcome, Signal, Status
@@ -35,6 +36,17 @@ def recorded(outcomes: Iterable[Outcome], deployed: Container[str]) -> tuple[Out
     )
 
 
+def of_recipients(answers: Sequence[Sequence[Outcome]]) -> tuple[Outcome, ...]:
+    """Return what was said of a message's recipients, of which `answers` has one sequence each.
+
+    A finding that not every one of them has is named and counts nothing: what one recipient lets in or keeps
+    out is no ground for the mail of another.
+    """
+    shared = [{s.name for outcome in each for s in outcome.signals} for each in answers]
+    common = set.intersection(*shared) if shared else set()
+    return tuple(_counted(outcome, common) for each in answers for outcome in each)
+
+
 def telling(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     """Return those that a verdict on the content counts or names: with signals, or without an answer."""
     return tuple(o for o in outcomes if o.signals or o.status is Status.TEMPERROR)
@@ -43,6 +55,13 @@ def telling(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
 def worst(outcomes: Iterable[Outcome]) -> Status:
     """Return the status that says most of several outcomes; SKIPPED of none."""
     return max((o.status for o in outcomes), key=_WEIGHT.__getitem__, default=Status.SKIPPED)
+
+
+def _counted(outcome: Outcome, common: set[str]) -> Outcome:
+    if all(s.name in common or not s.score for s in outcome.signals):
+        return outcome
+    signals = tuple(s if s.name in common else replace(s, score=0.0) for s in outcome.signals)
+    return replace(outcome, signals=signals)
 
 
 def _summed(outcomes: list[Outcome]) -> Outcome:

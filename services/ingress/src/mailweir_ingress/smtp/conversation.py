@@ -1,7 +1,6 @@
 """A session in progress: its connection, what is known of the client, and how it answers."""
 
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 from mailweir_core.address import EnvelopeAddress
@@ -13,7 +12,7 @@ from mailweir_core.net import Address
 from mailweir_core.outcome import Outcome
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
-from mailweir_ingress.checks import recorded
+from mailweir_ingress.checks import of_recipients, recorded
 from mailweir_ingress.metrics import Phase
 from mailweir_ingress.policy.edge import RecipientFound
 from mailweir_ingress.policy.entry import on_ban
@@ -67,8 +66,8 @@ class Transaction:
     @property
     def checks(self) -> tuple[Outcome, ...]:
         """Return what the checks said of this transaction, client and recipients."""
-        by_recipient = [self.found[key].outcomes for key in self.recipients if key in self.found]
-        return (*self.outcomes, *chain.from_iterable(by_recipient))
+        answers = [self.found[key].outcomes if key in self.found else () for key in self.recipients]
+        return (*self.outcomes, *of_recipients(answers))
 
     @property
     def unspared(self) -> tuple[str, ...]:
