@@ -19,6 +19,7 @@ from mailweir_runtime.bus.topology import BANS
 
 MakeGate = Any  # see conftest.py
 
+TOO_LONG = {"message__bytes": 2000, "ratelimit__intrusion__rules__size__measure": 4000.0}
 ANYBODY = {"ratelimit__intrusion__never": []}  # so that a client on loopback can offend
 LIST = [{"name": "example.com", "recipients": "list", "addresses": ["bob@example.com"]}]
 ACCOUNTS = {"anna@example.com": ("secret", "anna@example.com")}
@@ -121,7 +122,7 @@ async def test_what_offends_ends_the_session(
 
 async def test_data_without_an_end_offends_by_its_size(gate: MakeGate) -> None:
     counting = banning(OffenceKind.SIZE, 1000)
-    async with gate(services=Services(ratelimit=counting), message__bytes=2000, **ANYBODY) as g:
+    async with gate(services=Services(ratelimit=counting), **TOO_LONG, **ANYBODY) as g:
         client = await g.greeted()
         await client.begin()
         await client.send(b"x" * 3000 + b"\r\n.\r\n")
@@ -131,6 +132,29 @@ async def test_data_without_an_end_offends_by_its_size(gate: MakeGate) -> None:
         assert (await client.reply()).code == 421
         assert [o.kind for o in counting.offences] == [OffenceKind.SIZE] * 2
         assert [o.measure for o in counting.offences] == [3005.0, 9000.0]
+
+
+async def test_data_is_read_as_far_as_it_bans(gate: MakeGate) -> None:
+    """Cut off before that, a client that sends without end would only come again."""
+    counting = banning(OffenceKind.SIZE, 1000)
+    policy = {**TOO_LONG, "ratelimit__intrusion__rules__size__measure": 20_000.0}
+    async with gate(services=Services(ratelimit=counting), **policy, **ANYBODY) as g:
+        client = await g.greeted()
+        await client.begin()
+        await client.send(b"x" * 19_000 + b"\r\n.\r\n")
+        assert (await client.reply()).code == 552
+        await client.begin()
+        await client.send(b"x" * 21_000)
+        assert (await client.reply()).code == 421
+        assert [o.measure >= 20_000 for o in counting.offences] == [False, True]
+
+
+async def test_where_nobody_counts_it_less_is_read(gate: MakeGate) -> None:
+    async with gate(message__bytes=2000, **ANYBODY) as g:
+        client = await g.greeted()
+        await client.begin()
+        await client.send(b"x" * 5000)
+        assert (await client.reply()).code == 421
 
 
 async def test_a_high_score_ends_the_session_after_the_reply(gate: MakeGate) -> None:

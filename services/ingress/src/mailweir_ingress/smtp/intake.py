@@ -32,7 +32,7 @@ async def read_message(
     Raises SessionOver where the data did not come to its end; that has been recorded.
     """
     limit = transaction.rules.policy.message.bytes
-    reader = DataReader(limit, reservation, swallow=limit)
+    reader = DataReader(limit, reservation, swallow=_swallowed(talk, limit))
     started = talk.house.clock.monotonic()
     try:
         await _fill(talk, reader)
@@ -52,6 +52,17 @@ async def read_message(
     if reader.state is DataState.NO_MEMORY:
         return NO_MEMORY
     return _arrival(talk, transaction, reader.message())
+
+
+def _swallowed(talk: Conversation, limit: int) -> int:
+    """Return how much more than `limit` is read of a message that is too big.
+
+    Where such clients are banned it is as much as bans them: one that is cut off before only comes again.
+    """
+    rule = talk.rules.policy.ratelimit.intrusion.rules.size
+    if not talk.house.edge.watches(OffenceKind.SIZE, talk.session):
+        return limit
+    return max(limit, int(rule.measure) - limit)
 
 
 async def _fill(talk: Conversation, reader: DataReader) -> None:
