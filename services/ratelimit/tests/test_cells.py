@@ -55,14 +55,11 @@ def add(most: int = 10**9, amount: int = 1) -> Step[bool]:
 
 
 async def test_a_step_sees_what_the_one_before_left(cells: Cells) -> None:
-    seen: list[bytes | None] = []
-
     def step(value: bytes | None) -> Change[int]:
-        seen.append(value)
-        return Change(len(seen), b"x" * len(seen), 60.0)
+        longer = (value or b"") + b"x"
+        return Change(len(longer), longer, 60.0)
 
     assert [await cells.change("a.b", step) for _ in range(3)] == [1, 2, 3]
-    assert seen == [None, b"x", b"xx"]
     assert await cells.read(["a.b", "none"]) == [b"xxx", None]
 
 
@@ -130,6 +127,24 @@ async def test_a_known_key_costs_one_round_trip_and_a_refusal_none() -> None:
     assert (bucket.gets, bucket.writes) == (1, 5)
     assert not await cells.change("k", add(5))
     assert (bucket.gets, bucket.writes) == (1, 5)
+
+
+async def test_where_keys_are_mostly_new_a_new_one_costs_one_round_trip() -> None:
+    bus = MemoryBus()
+    bucket = SlowBucket(await bus.bucket(RATES))
+    hopeful = KvCells(bucket, metrics(), seconds=5.0, mostly_new=True)
+    assert await hopeful.change("new", add(5))
+    assert (bucket.gets, bucket.writes) == (0, 1)
+    await (await kv_cells(bus)).change("old", add(9, 4))
+    assert await hopeful.change("old", add(5))
+    assert (bucket.gets, bucket.writes) == (1, 3)
+    assert not await hopeful.change("old", add(5))
+    assert (bucket.gets, bucket.writes) == (1, 3)
+    # what is not known to be new is read before it is left as it is
+    assert await hopeful.change("other", Change) is None
+    await (await kv_cells(bus)).change("third", add(9, 4))
+    assert await hopeful.change("third", Change) == b"4"
+    assert (bucket.gets, bucket.writes) == (3, 3)
 
 
 async def test_many_questions_of_one_key_are_two_writes() -> None:
@@ -250,10 +265,12 @@ async def race(
     return passed
 
 
+@pytest.mark.parametrize("mostly_new", [False, True])
 @pytest.mark.parametrize("seed", range(5))
-async def test_three_processes_are_exact_in_memory(seed: int) -> None:
+async def test_three_processes_are_exact_in_memory(seed: int, mostly_new: bool) -> None:
     bus = MemoryBus()
-    processes = [(await slow(bus))[0] for _ in range(3)]
+    bucket = SlowBucket(await bus.bucket(RATES))
+    processes = [KvCells(bucket, metrics(), seconds=5.0, mostly_new=mostly_new) for _ in range(3)]
     assert await race(processes, 3, 400, seed) == [LIMIT] * 3
 
 

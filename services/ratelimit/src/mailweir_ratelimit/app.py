@@ -89,6 +89,7 @@ async def build(
             metrics.cells(spec.name),
             seconds=settings.count_seconds,
             remembered=settings.remembered_keys,
+            mostly_new=spec is RATES,
         )
         for spec in (RATES, QUOTAS)
     ]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mailweir_core.bans import Ban, OffenceKind
 from mailweir_core.net import parse_ip
@@ -26,6 +26,7 @@ from mailweir_ratelimit.ports import Counters
 from mailweir_ratelimit.rules import Rules
 
 Report = Callable[[Sequence[Offence]], Coroutine[Any, Any, Sequence[Ban | None]]]
+R = TypeVar("R")
 EXEMPT: Final = Outcome(CHECK, Status.SKIPPED, detail="exempt")
 _RESULTS: Final = {
     Status.OK: "passed",
@@ -54,18 +55,14 @@ class Checker:
 
     async def check(self, questions: Sequence[Question], rules: Rules) -> Sequence[Answer]:
         """Answer every question by one policy, in order; what concerns one bucket is counted in order too."""
-        if len(questions) == 1:  # the most frequent call, which needs no task
-            return [await self._answer(questions[0], rules)]
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(self._answer(one, rules)) for one in questions]
-        return [task.result() for task in running]
+        return await _in_order([self._answer(one, rules) for one in questions])
 
     async def _answer(self, question: Question, rules: Rules) -> Answer:
         answer = await self._phases[question.phase](question, rules)
         outbound = question.phase is Phase.MESSAGE and question.session.auth_user
         phase = "outbound" if outbound else question.phase.value
         for outcome in answer.recipients or (answer.outcome,):
-            self._metrics.checks.labels(phase, _RESULTS[outcome.status]).inc()
+            self._metrics.by_result[phase, _RESULTS[outcome.status]].inc()
         return answer
 
     async def _connect(self, question: Question, rules: Rules) -> Answer:
@@ -76,21 +73,19 @@ class Checker:
         )
         if not rules.policy.ratelimit.intrusion.rules.connections.enabled:
             return Answer(await self._count(planned, Advice.CLOSE))
+        outcome = await self._count(planned, Advice.CLOSE)
         session = question.session
-        offence = Offence(OffenceKind.CONNECTIONS, session.client_ip, session.proxy_ip)
-        async with asyncio.TaskGroup() as tasks:
-            counted = tasks.create_task(self._count(planned, Advice.CLOSE))
-            tasks.create_task(self._report((offence,)))
-        return Answer(counted.result())
+        await self._report((Offence(OffenceKind.CONNECTIONS, session.client_ip, session.proxy_ip),))
+        return Answer(outcome)
 
     async def _recipients(self, question: Question, rules: Rules) -> Answer:
         exempt = self._exempt(question, rules)
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(self._recipient(question, recipient, rules, exempt=exempt))
+        outcomes = await _in_order(
+            [
+                self._recipient(question, recipient, rules, exempt=exempt)
                 for recipient in question.recipients
             ]
-        outcomes = tuple(task.result() for task in running)
+        )
         failed = next((one for one in outcomes if one.status is Status.TEMPERROR), None)
         return Answer(failed or (EXEMPT if exempt else NOTHING), outcomes)
 
@@ -133,6 +128,15 @@ class Checker:
             if taken.failed:
                 failures.append(taken.failed)
         return failure(failures) if failures else NOTHING
+
+
+async def _in_order(work: Sequence[Coroutine[Any, Any, R]]) -> tuple[R, ...]:
+    """Do everything side by side, begun in order; return the results in order."""
+    if len(work) == 1:  # the most frequent number, which needs no task
+        return (await work[0],)
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(one) for one in work]
+    return tuple(task.result() for task in running)
 
 
 def _facts(question: Question, recipient: str = "") -> Facts:

@@ -101,9 +101,11 @@ class Metrics:
             self.cells(bucket)
         for operation in OPERATIONS:
             self.counters.failures.labels(operation)
-        for phase in PHASES:
-            for result in RESULTS:
-                self.checks.labels(phase, result)
+        self.by_result = {
+            (phase, result): self.checks.labels(phase, result)
+            for phase in PHASES
+            for result in RESULTS
+        }
         for kind in NOTICES:
             self.notices.labels(kind)
         for how in WAITING:

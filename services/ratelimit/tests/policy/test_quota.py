@@ -87,6 +87,16 @@ def test_the_same_message_counts_once() -> None:
     assert (again.taken, again.again, again.quota) == (True, True, first.quota)
 
 
+def test_a_message_without_a_reference_counts_each_time() -> None:
+    quota = Quota()
+    for _ in range(3):
+        quota = charge(quota, DAY, ONE, LIMIT, "").quota
+    assert quota.used.messages == 3
+    left = discharge(quota, DAY, ONE, "")
+    assert left is not None
+    assert left.used.messages == 2
+
+
 def test_what_is_remembered_has_a_bound() -> None:
     quota = Quota()
     for number in range(1000):

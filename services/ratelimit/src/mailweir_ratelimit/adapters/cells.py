@@ -50,19 +50,31 @@ class KvCells:
     """See `ports.Cells`. The processes share nothing but the bucket."""
 
     def __init__(
-        self, bucket: KeyValue, metrics: CellMetrics, *, seconds: float, remembered: int = 20_000
-    ) -> None:
-        """Take a bucket with TTL per key; a change may last `seconds`."""
+        self, bucket: KeyValue, metrics: CellMetrics, *, seconds: float, remembered: int = 20_000,
+        mostly_new: bool = False,
+    ) -> None:  # fmt: skip
+        """Take a bucket with TTL per key; a change may last `seconds`.
+
+        `mostly_new`: a key that is not remembered is taken for a new one, which is one round trip where it
+        is, and two more than reading it first where it is not.
+        """
         self._bucket = bucket
         self._metrics = metrics
         self._seconds = seconds
         self._remembered = remembered
+        self._mostly_new = mostly_new
         self._cells: OrderedDict[str, _Cell] = OrderedDict()
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     async def change(self, key: str, step: Step[R], *, sure: bool = False) -> R:
         """Change one cell and return the step's result; raises CellsAway."""
-        cell, ask = self._cell(key), _Ask(step, sure)
+        cell = self._cell(key)
+        if cell.known and not sure and not cell.lock.locked():
+            value = None if cell.entry is None else cell.entry.value
+            change = step(value)
+            if change.value is None:  # a refusal, as a rule: nobody waits for the broker
+                return change.result
+        ask = _Ask(step, sure)
         cell.waiting.append(ask)
         try:
             async with asyncio.timeout(self._seconds), cell.lock:
@@ -148,14 +160,17 @@ class KvCells:
             _end(asks)
 
     async def _write(self, key: str, cell: _Cell, asks: Sequence[_Ask]) -> None:
+        assumed = self._mostly_new and not cell.known
         for attempt in range(TRIES):
-            fresh = not cell.known
+            fresh = not cell.known and not assumed
             if fresh:
                 cell.entry = await self._bucket.get(key)
-                cell.known = True
+            elif assumed:
+                cell.entry = None
+            cell.known, unsure, assumed = not assumed, assumed, False
             value, ttl = _fold(cell.entry, asks)
             if value is None:
-                if fresh or not any(ask.sure for ask in asks):
+                if not unsure and (fresh or not any(ask.sure for ask in asks)):
                     return
                 cell.known = False
                 continue
@@ -166,6 +181,7 @@ class KvCells:
                 self._metrics.conflicts.inc()
                 await self._pause(attempt)
             else:
+                cell.known = True
                 self._metrics.writes.inc()
                 self._metrics.folded.inc(len(asks))
                 return

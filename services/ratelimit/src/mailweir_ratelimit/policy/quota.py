@@ -75,10 +75,10 @@ class Charged:
 
 
 def charge(quota: Quota, day: str, amount: Amount, limit: OutboundLimit, ref: str) -> Charged:
-    """Count a message on `day` if it fits, once."""
+    """Count a message on `day` if it fits, once; one without a reference each time."""
     today = on_day(quota, day)
     mark = tag(ref)
-    if mark in today.refs:
+    if ref and mark in today.refs:
         return Charged(True, today, again=True)
     used = today.used.plus(amount)
     for unit in UNITS:
@@ -93,7 +93,8 @@ def discharge(quota: Quota, day: str, amount: Amount, ref: str) -> Quota | None:
     mark = tag(ref)
     if mark not in quota.refs or quota.day != day:
         return None
-    refs = tuple(one for one in quota.refs if one != mark)
+    at = quota.refs.index(mark)
+    refs = quota.refs[:at] + quota.refs[at + 1 :]
     return replace(quota, used=quota.used.plus(amount, -1), refs=refs)
 
 
