@@ -96,6 +96,18 @@ async def test_one_transaction_to_five_recipients_is_one_return(world: Any, ask:
     assert await world.findings(ask("ann@example.net", "new@example.com")) == ["first"]
 
 
+async def test_nor_is_it_more_when_its_recipients_are_asked_about_one_by_one(
+    world: Any, ask: Ask
+) -> None:
+    questions = [ask("ann@example.net", f"u{n}@example.com") for n in range(6)]
+    await world.check(*questions)
+    world.clock.advance(180)
+    for question in questions:
+        world.clock.advance(0.1)
+        assert await world.findings(question) == ["returned"]
+    assert await world.findings(ask("ann@example.net", "new@example.com")) == ["first"]
+
+
 async def test_a_client_that_is_not_suspicious_is_exempt_after_two_within_a_day(
     make_world: Make, ask: Ask
 ) -> None:

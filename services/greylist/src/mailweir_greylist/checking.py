@@ -171,9 +171,8 @@ class Checker:
     ) -> None:
         """Count transactions of a client that came back; answers do not wait for it to succeed."""
         for _ in range(TRIES):
-            entry = kept.entry
-            for plan in plans:
-                entry = counted(entry, plan.client, plan.question, policy, now)
+            first = plans[0]  # those behind it came at the same time
+            entry = counted(kept.entry, first.client, first.question, policy, now)
             if entry is None or await self._stored(key, entry, kept, now) is not False:
                 return
             again = await self._again(key)

@@ -14,6 +14,7 @@ from mailweir_greylist.policy.keys import Triplet, identity, triplets
 from mailweir_greylist.policy.question import Question
 from mailweir_greylist.policy.steps import (
     NOTE_SECONDS,
+    ONCE_SECONDS,
     RENEW_SECONDS,
     Found,
     Step,
@@ -137,7 +138,7 @@ def test_who_is_let_through_by_hand_comes_in_at_once_whatever_it_scores(ask: Ask
 def client_after(ask: Ask, returns: list[float], **facts: float) -> Entry:
     entry = None
     for at in returns:
-        entry = counted(entry, "c", ask(**facts), POLICY, NOW + at)
+        entry = counted(entry, "c", ask(**facts), POLICY, NOW + at) or entry
     assert entry is not None
     return entry
 
@@ -161,13 +162,21 @@ def test_exemption_can_be_switched_off(ask: Ask) -> None:
     never = GreylistPolicy(exempt_after=0)
     entry = None
     for n in range(20):
-        entry = counted(entry, "c", ask(suspicion=0.0), never, NOW + n)
+        entry = counted(entry, "c", ask(suspicion=0.0), never, NOW + n * 100)
     assert entry is not None
     assert entry.state is State.COUNTED
     only_many = GreylistPolicy(exempt_twice_a_day=False)
-    two = counted(counted(None, "c", ask(suspicion=0.0), only_many, NOW), "c",
-                  ask(suspicion=0.0), only_many, NOW + 1)  # fmt: skip
-    assert two.state is State.COUNTED
+    one = counted(None, "c", ask(suspicion=0.0), only_many, NOW)
+    two = counted(one, "c", ask(suspicion=0.0), only_many, NOW + 100)
+    assert two is not None
+    assert (two.state, two.passes) == (State.COUNTED, 2)
+
+
+def test_returns_at_the_same_time_count_once(ask: Ask) -> None:
+    entry = client_after(ask, [0, 1, 30, 59.9], suspicion=0.0)
+    assert (entry.passes, entry.state) == (1, State.COUNTED)
+    assert counted(entry, "c", ask(), POLICY, NOW + ONCE_SECONDS - 0.1) is None
+    assert client_after(ask, [0, ONCE_SECONDS], suspicion=0.0).state is State.EXEMPT
 
 
 def test_an_exemption_by_hand_and_its_renewal(ask: Ask) -> None:

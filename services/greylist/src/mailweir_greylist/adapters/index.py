@@ -19,8 +19,10 @@ from mailweir_runtime.bus.ports import Bus, BusError, Entry as Stored
 from mailweir_runtime.bus.topology import GREYLIST
 from mailweir_runtime.logs import get_logger
 
-ROWS_A_TURN: Final = 500
+ROWS_A_TURN: Final = 200
 """After so many rows or changes, whatever else waits has its turn: some milliseconds."""
+PAUSE_SECONDS: Final = 0.005
+"""Between parts of what is read: half of the time is left to the checks."""
 LOOK_SECONDS: Final = 0.5
 """How old the copy is at most."""
 OUTAGE_SECONDS: Final = 5.0
@@ -76,27 +78,28 @@ class Index:
     async def catch_up(self) -> None:
         """Take what is new; raises BusError."""
         async with self._catching_up:
-            bucket = await self._bus.bucket(GREYLIST)
-            while changes := await bucket.changes(self._after, ROWS_A_TURN):
-                for stored in changes:
-                    if stored.key.startswith(_KINDS):
-                        self.take(stored)
-                self._after = changes[-1].revision
-                await asyncio.sleep(0)
+            await self._read_on()
+
+    async def _read_on(self) -> None:
+        bucket = await self._bus.bucket(GREYLIST)
+        while changes := await bucket.changes(self._after, ROWS_A_TURN):
+            for stored in changes:
+                if stored.key.startswith(_KINDS):
+                    self.take(stored)
+            self._after = changes[-1].revision
+            await asyncio.sleep(PAUSE_SECONDS if len(changes) == ROWS_A_TURN else 0)
 
     async def _anew(self) -> None:
         """Read all again: a broker that came back may have other entries; raises BusError."""
-        before, self._rows = self._rows, {}
-        self._states.clear()
-        self._after = 0
-        try:
-            await self.catch_up()
-        except BusError:
-            for row in before.values():  # better old ones than none
-                self._rows.setdefault(row.key, row)
-            self._recount()
-            raise
-        self._recount()
+        async with self._catching_up:
+            before, self._rows, self._after = self._rows, {}, 0
+            try:
+                await self._read_on()
+            except BusError:
+                self._rows = before | self._rows  # better old ones than none
+                raise
+            finally:
+                self._recount()
 
     async def sweep(self, now: float) -> None:
         """Drop what has run out."""

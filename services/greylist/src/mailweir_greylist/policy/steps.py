@@ -20,6 +20,9 @@ RENEW_SECONDS: Final = 3600.0
 """Use of an authorisation is noted once in this time: a busy sender must not cost a write per message."""
 NOTE_SECONDS: Final = 10.0
 """The same for early retries."""
+ONCE_SECONDS: Final = 60.0
+"""Returns of a client within this time count once: recipients of one transaction may be asked about one by
+one, and a queue that is sent out at once is no proof of five patient deliveries."""
 SOON_SECONDS: Final = 86_400.0
 """A client that is not suspicious is exempt after fewer returns within this time."""
 
@@ -128,13 +131,15 @@ def authorised(entry: Entry, actor: str, policy: GreylistPolicy, now: float) -> 
 
 def counted(
     entry: Entry | None, client: str, question: Question, policy: GreylistPolicy, now: float
-) -> Entry:
-    """Return what is counted of a client after one more transaction of it has come back.
+) -> Entry | None:
+    """Return what is counted of a client after one more transaction of it has come back; None for no change.
 
     `due_at` of a client is when it became exempt, 0 before.
     """
     if entry is None or not entry.lives(now):
         entry = Entry(State.COUNTED, client, "", "", now, now, 0.0, 0.0, attempts=0)
+    elif now - entry.last_at < ONCE_SECONDS:
+        return None
     passes = entry.passes + 1
     exempt = entry.state is State.EXEMPT or _enough(entry, passes, question, policy, now)
     return replace(
