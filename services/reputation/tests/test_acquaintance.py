@@ -22,7 +22,7 @@ from mailweir_reputation.adapters.history import MemoryHistory
 from mailweir_reputation.listing import Listing
 from mailweir_reputation.past import Past
 from mailweir_reputation.policy.asn import AsnTable
-from mailweir_reputation.policy.findings import Finding
+from mailweir_reputation.policy.findings import Finding, facts_after
 from mailweir_reputation.policy.history.keys import Key, Kind, pair_key
 from mailweir_reputation.policy.history.record import Record
 from mailweir_runtime.bus.ports import BusUnavailable
@@ -208,6 +208,7 @@ async def test_a_stranger_in_our_name_is_never_allowed(world: World) -> None:
     ours = ClientFacts(spf="pass", spf_domain="example.com", allowed=True)
     found = await world.sender("boss@example.com", ours)
     assert not found.allowed
+    assert not facts_after(ours, found).allowed
     assert "ALLOW_UNPROVEN" not in names(found)
     assert found.reason is Reason.BLOCKED  # what the allow had covered is said now
     assert (await world.sender("boss@example.com", ours, auth_user="boss")).allowed
@@ -292,6 +293,19 @@ async def test_a_users_allow_beats_the_systems_block_for_his_mail(world: World) 
     assert mine.allowed
     assert others.reason is Reason.BLOCKED
     assert world.hits == {"192.0.2.5": 1, "192.0.2.0/24": 1}
+
+
+async def test_a_users_block_beats_the_systems_allow_for_his_mail(world: World) -> None:
+    world.says("allow 192.0.2.0/24", f"block {SENDER} user:{USER}")
+    client = facts_after(PROVEN, await world.client())
+    assert client.allowed  # from bans and limits, whatever a user says
+    sender = await world.sender(client=client)
+    assert not facts_after(client, sender).allowed  # so that recipients are asked about
+    mine, others = await world.recipients(USER, "c@example.com", client=client)
+    assert mine.reason is Reason.BLOCKED
+    assert others.allowed
+    other_sender = await world.sender("x@sender.example", client=client)
+    assert facts_after(client, other_sender).allowed
 
 
 async def test_a_users_allow_by_name_without_proof_is_told_to_his_mail_alone(world: World) -> None:

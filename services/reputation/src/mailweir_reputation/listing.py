@@ -48,7 +48,7 @@ class Listing:
 
     def client(self, asked: Asked) -> Finding:
         """Return what holds for a client before it said who sends."""
-        ruling = rule_for_all(self._about_client(asked), Claim.UNPROVEN, asked.now)
+        ruling = _of_client(self._about_client(asked), asked.now)
         valid = _valid_seconds(ruling, asked)
         return replace(self._take(ruling, Phase.CONNECT, asked), valid_seconds=valid)
 
@@ -56,8 +56,10 @@ class Listing:
         """Return what holds for a sender, whoever the recipients are."""
         client = self._about_client(asked)
         ruling = rule_for_all([*client, *self._about_sender(asked)], asked.claim, asked.now)
-        said = rule_for_all(client, Claim.UNPROVEN, asked.now)
+        said = _of_client(client, asked.now)
         unproven = of_unproven([row for row in ruling.unproven if row.terms.for_all])
+        if said.kind is EntryKind.ALLOW and ruling.kind is not EntryKind.ALLOW:
+            unproven = replace(unproven, forfeits=True)
         if ruling.row is said.row:
             return merge((_told(ruling), unproven))
         return merge((self._take(ruling, Phase.MAIL, asked), unproven))
@@ -91,6 +93,10 @@ class Listing:
             self._hits.count(ruling.row.id, asked.now)
             self._metrics.entry_hits.labels(ruling.row.terms.kind).inc()
         return found
+
+
+def _of_client(matches: Sequence[Match], now: float) -> Ruling:
+    return rule_for_all(matches, Claim.UNPROVEN, now, yields=False)
 
 
 def _told(ruling: Ruling) -> Finding:

@@ -105,3 +105,11 @@ def test_order_changes_no_decision(parts: list[Finding], chance: object) -> None
     assert len(one.lookups) == sum(len(part.lookups) for part in parts)
     if one.allowed:
         assert not one.refuses
+
+
+def test_what_an_entry_allowed_may_not_hold_for_a_sender() -> None:
+    client = ClientFacts(known=True, allowed=True, host="mx.example.org")
+    after = facts_after(client, merge([Finding(forfeits=True), Finding()]))
+    assert (after.known, after.allowed, after.host) == (False, False, "mx.example.org")
+    again = facts_after(client, merge([Finding(forfeits=True), Finding(known=True)]))
+    assert (again.known, again.allowed) == (True, False)

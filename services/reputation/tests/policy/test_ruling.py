@@ -120,6 +120,15 @@ def test_a_block_is_left_to_the_recipients_where_one_of_them_may_allow() -> None
     assert (item_of(users), item_of(others)) == ("allow 192.0.2.5", "block 192.0.2.0/24")
 
 
+def test_an_allow_yields_to_a_recipients_block_once_there_are_recipients() -> None:
+    found = matches(entry("allow 192.0.2.0/24"), entry("block 192.0.2.5 user:user@example.com"))
+    assert item_of(rule_for_all(found, Claim.UNPROVEN, NOW, yields=False)) == "allow 192.0.2.0/24"
+    assert rule_for_all(found, Claim.UNPROVEN, NOW) == Ruling()
+    users = rule_for(found, RECIPIENT, "default", Claim.UNPROVEN, NOW)
+    others = rule_for(found, "other@example.com", "default", Claim.UNPROVEN, NOW)
+    assert (item_of(users), item_of(others)) == ("block 192.0.2.5", "allow 192.0.2.0/24")
+
+
 def test_an_allow_that_cannot_count_leaves_nothing_to_the_recipients() -> None:
     found = matches(
         entry("block 192.0.2.0/24"),

@@ -31,7 +31,8 @@ class Finding:
     `suspicion` adds up to greylisting's measure. `known` spares the wait and greylisting, `allowed` overrules
     every advice. `failed` is a sentence where the part could not find out; what it did find holds besides.
     `host`, `asn`, `spf` and `spf_domain` are None where the part has nothing to say of them. `valid_seconds`
-    is for how long it holds; None where it does not depend on time.
+    is for how long it holds; None where it does not depend on time. With `forfeits` it does not hold for this
+    sender that an entry allowed the client.
     """
 
     signals: tuple[Signal, ...] = ()
@@ -49,6 +50,7 @@ class Finding:
     spf: str | None = None
     spf_domain: str | None = None
     valid_seconds: float | None = None
+    forfeits: bool = False
 
     @property
     def refuses(self) -> bool:
@@ -85,6 +87,7 @@ def _both(one: Finding, other: Finding) -> Finding:
         spf=_first(other.spf, one.spf),
         spf_domain=_first(other.spf_domain, one.spf_domain),
         valid_seconds=_least(one.valid_seconds, other.valid_seconds),
+        forfeits=one.forfeits or other.forfeits,
     )
 
 
@@ -103,6 +106,7 @@ def _sentence(one: str, other: str) -> str:
 
 def facts_after(client: ClientFacts, found: Finding) -> ClientFacts:
     """Return what is known of a client once a finding is added to what was known before."""
+    before = replace(client, known=False, allowed=False) if found.forfeits else client
     return ClientFacts(
         client_class=found.client_class or client.client_class,
         host=client.host if found.host is None else found.host,
@@ -110,8 +114,8 @@ def facts_after(client: ClientFacts, found: Finding) -> ClientFacts:
         spf=client.spf if found.spf is None else found.spf,
         spf_domain=client.spf_domain if found.spf_domain is None else found.spf_domain,
         suspicion=client.suspicion + found.suspicion,
-        known=client.known or found.known,
-        allowed=client.allowed or found.allowed,
+        known=before.known or found.known,
+        allowed=before.allowed or found.allowed,
     )
 
 

@@ -70,14 +70,19 @@ def is_proven(sender: str, client: ClientFacts) -> bool:
     return bool(domain) and client.spf == "pass" and client.spf_domain.lower() == domain
 
 
-def rule_for_all(matches: Sequence[Match], claim: Claim, now: float) -> Ruling:
+def rule_for_all(
+    matches: Sequence[Match], claim: Claim, now: float, *, yields: bool = True
+) -> Ruling:
     """Return what holds for all mail of a client or sender.
 
-    A block that some recipient's own allow may overrule is left to each recipient.
+    A block that some recipient's own allow may overrule is left to each recipient, and where it `yields` an
+    allow that some recipient's block may. What a client is allowed before anybody is named does not: no user
+    can take from it what the system gave, such as the exemption from bans.
     """
     ruling = _rule([m for m in matches if m.row.terms.for_all], claim, now)
-    narrow = (m for m in matches if not m.row.terms.for_all)
-    if ruling.kind is EntryKind.BLOCK and any(_allows(m, claim, now) for m in narrow):
+    narrow = (m for m in matches if not m.row.terms.for_all and _counts(m, claim, now))
+    final = ruling.row is None or (ruling.kind is EntryKind.ALLOW and not yields)
+    if not final and any(m.row.terms.kind is not ruling.kind for m in narrow):
         return Ruling(None, ruling.unproven)
     return ruling
 
