@@ -33,12 +33,20 @@ POLICY: Final = {
     "ratelimit.intrusion.never": [],
     "ratelimit.exempt_networks": [],
     "ratelimit.intrusion.traps": ["trap@example.com"],
+    "session.junk_commands": 5,
+    "session.soft_errors": 90,
+    "session.hard_errors": 100,
+    "message.bytes": 100_000,
+    "ratelimit.intrusion.rules.size.measure": 300_000,
 }
 BALANCER: Final = "127.0.0.1"
 BINARY: Final = b"\r\n\r\n\x00\r\nQUIT\n\xff\xff"
 """Version 2, with a command and a family that there are not."""
 SENDER: Final = "anna@example.net"
 HOURS: Final = 3600.0
+SPAM: Final = (
+    b"Subject: x\r\n\r\nXJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
+)
 
 
 class Proxied(smtplib.SMTP):
@@ -272,6 +280,59 @@ class TestOtherOffences:
         assert (ban["kind"], ban["code"]) == ("trap", "A")
         assert "trap@example.com" in ban["evidence"]
         within_a_second(lambda: turned_away(where, client), "it is turned away")
+
+
+class TestRules:
+    """What the tests above have not offended against, each with a client of its own."""
+
+    def banned_for(self, running: Product, client: str) -> tuple[str, str]:
+        wait_until(lambda: bans(running, f"{client}/32"), 2, "it is banned")
+        within_a_second(lambda: turned_away(running.address("smtp"), client), "it is turned away")
+        ban = bans(running, f"{client}/32")[f"{client}/32"]
+        return ban["kind"], ban["code"]
+
+    def test_refused_relays(self, running: Product) -> None:
+        client, where = "198.18.10.1", running.address("smtp")
+        with contextlib.suppress(smtplib.SMTPServerDisconnected), Proxied(where, client) as smtp:
+            smtp.ehlo()
+            smtp.mail(SENDER)
+            codes = [smtp.rcpt(f"user@example{n}.org")[0] for n in range(5)]
+            assert codes == [*[550] * 4, 421]
+        assert self.banned_for(running, client) == ("relay", "Y")
+
+    def test_resets(self, running: Product) -> None:
+        client, where = "198.18.11.1", running.address("smtp")
+        with contextlib.suppress(smtplib.SMTPServerDisconnected), Proxied(where, client) as smtp:
+            smtp.ehlo()
+            for _ in range(40):
+                smtp.noop()
+        assert self.banned_for(running, client) == ("reset", "R")
+
+    def test_a_score(self, running: Product) -> None:
+        client, where = "198.18.12.1", running.address("smtp")
+        with Proxied(where, client) as smtp, contextlib.suppress(smtplib.SMTPException):
+            smtp.sendmail(SENDER, ["bob@example.com"], SPAM)
+        assert self.banned_for(running, client) == ("score", "S")
+
+    def test_a_message_without_an_end(self, running: Product) -> None:
+        client, where = "198.18.13.1", running.address("smtp")
+        with contextlib.suppress(OSError, smtplib.SMTPException), Proxied(where, client) as smtp:
+            smtp.ehlo()
+            smtp.mail(SENDER)
+            smtp.rcpt("bob@example.com")
+            assert smtp.docmd("DATA")[0] == 354
+            for _ in range(500):
+                smtp.send(b"x" * 998 + b"\r\n")
+        assert self.banned_for(running, client) == ("size", "M")
+
+    def test_connections(self, running: Product) -> None:
+        client, where = "198.18.14.1", running.address("smtp")
+        codes = [greeting(where, client) for _ in range(239)]
+        assert bans(running, client) == {}
+        assert 250 in codes
+        for _ in range(5):
+            greeting(where, client)
+        assert self.banned_for(running, client) == ("connections", "I")
 
 
 def _login(where: tuple[str, int], client: str, login: str, password: str) -> int:
