@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailweir_greylist.checking import TRIES
+from mailweir_greylist.checking import PART, TRIES
 from mailweir_greylist.policy.entry import Entry, State
 from mailweir_greylist.policy.keys import client_key, mark_key, triplets
 from mailweir_greylist.policy.question import Question
@@ -222,6 +222,27 @@ async def test_a_slow_store_lets_pass_within_the_budget_and_is_counted(
     assert [a.finding for (a,) in answers] == ["slow", "unsuspicious"]
     assert world.count("store_failures_total", cause="slow") == 1
     assert world.count("recipients_total", finding="slow") == 1
+
+
+async def test_a_big_batch_is_asked_in_parts_and_all_of_it_is_answered(
+    world: Any, ask: Ask
+) -> None:
+    questions = [ask(f"u{chr(97 + n % 26) * (n // 26 + 1)}@x.net") for n in range(PART * 2 + 5)]
+    answers = await world.check(*questions, *questions[:3])
+    found = [str(answer.finding) for (answer,) in answers]
+    assert found == ["first"] * (PART * 2 + 5) + ["early"] * 3
+
+
+async def test_after_a_part_without_an_answer_the_rest_is_not_waited_for(
+    make_world: Make, ask: Ask
+) -> None:
+    world = make_world(answer_seconds=0.2)
+    world.checker._store = Slow(world, 0)
+    started = asyncio.get_running_loop().time()
+    answers = await world.check(*[ask(f"{'u' * n}@x.net") for n in range(1, PART * 5)])
+    assert asyncio.get_running_loop().time() - started < 0.8
+    assert {str(answer.finding) for (answer,) in answers} == {"slow"}
+    assert world.count("store_failures_total", cause="slow") == 1
 
 
 async def test_a_store_that_is_away_lets_pass_and_is_counted(world: Any, ask: Ask) -> None:

@@ -1,8 +1,8 @@
-"""A batch of questions against the store: one read for all, then one write for each entry that changes.
+"""A batch of questions against the store: one read for many, then one write for each entry that changes.
 
 Two processes may hold the same entry at once: each writes over exactly what it read, and who was slower reads
-again and goes by what the other made of it. Nothing here waits longer than the policy's `answer_seconds`:
-what has no answer by then passes.
+again and goes by what the other made of it. Nothing here waits longer for the store than the policy's
+`answer_seconds`: what has no answer by then passes.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ from mailweir_greylist.policy.steps import Found, Step, counted, renewed, step
 from mailweir_greylist.ports import Kept, Store, StoreLost
 from mailweir_policy.greylist import GreylistPolicy
 
+PART: Final = 32
+"""Questions that go to the store at once: a big batch must not run out of time by its own work."""
 TRIES: Final = 4
 """How often an entry is read again when another process wrote it first; each time the other got its way."""
 
@@ -92,18 +94,29 @@ class Checker:
         return answers
 
     async def _ask(self, plans: Sequence[Plan], policy: GreylistPolicy) -> None:
-        started, lost = self._clock.monotonic(), Lost.SLOW
+        """Settle all plans, part by part; once a part has no answer, the rest is not waited for."""
+        lost: Lost | None = None
+        for start in range(0, len(plans), PART):
+            part = plans[start : start + PART]
+            if lost is None:
+                lost = await self._ask_part(part, policy)
+            if lost is not None:
+                for plan in part:
+                    plan.settle_all(Answer(lost))
+
+    async def _ask_part(self, plans: Sequence[Plan], policy: GreylistPolicy) -> Lost | None:
+        """Settle plans within the policy's time; returns why that was not possible."""
+        started = self._clock.monotonic()
         try:
             async with asyncio.timeout(policy.answer_seconds):
                 await self._settle_all(plans, policy)
         except TimeoutError:
-            self._failed(Lost.SLOW)
+            return self._failed(Lost.SLOW)
         except StoreLost:
-            lost = Lost.UNAVAILABLE
-            self._failed(lost)
-        for plan in plans:
-            plan.settle_all(Answer(lost))
-        self._metrics.store_seconds.observe(self._clock.monotonic() - started)
+            return self._failed(Lost.UNAVAILABLE)
+        finally:
+            self._metrics.store_seconds.observe(self._clock.monotonic() - started)
+        return None
 
     async def _settle_all(self, plans: Sequence[Plan], policy: GreylistPolicy) -> None:
         kept = dict(await self._store.read(_keys(plans)))
@@ -188,8 +201,9 @@ class Checker:
                 if question.score is None and answer.finding not in (Spared.OFF, Spared.OURS):
                     self.tally.checked += 1
 
-    def _failed(self, cause: Lost) -> None:
+    def _failed(self, cause: Lost) -> Lost:
         self._metrics.store_failures.labels(cause).inc()
+        return cause
 
 
 def _keys(plans: Iterable[Plan]) -> list[str]:
