@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from mailweir_runtime.bus import nats as nats_bus
+from mailweir_runtime.bus import nats as nats_bus, nats_kv
 from mailweir_runtime.bus.nats import NatsBus, connect_bus
-from mailweir_runtime.bus.ports import BusFull, BusUnavailable, Consumer, Message
+from mailweir_runtime.bus.ports import BusFull, BusUnavailable, Consumer, Message, RevisionConflict
 from mailweir_runtime.bus.topology import (
     CONFIG,
     DELIVERER,
     JUDGED,
+    PASSES,
+    RATES,
     ConsumerSpec,
     deliver_subject,
     judged_subject,
@@ -232,6 +234,98 @@ async def test_a_watch_goes_on_over_a_restart(server: NatsServer, bus: NatsBus) 
         await asyncio.sleep(0.3)
         watching.cancel()
     assert count == 6  # three at first, three changes; what stayed is not told again
+
+
+async def test_a_key_that_runs_out_while_the_broker_is_away_is_told(
+    server: NatsServer, bus: NatsBus
+) -> None:
+    bucket = await bus.bucket(PASSES)
+    await bucket.put("ends", b"1", ttl_seconds=1.0)
+    await bucket.put("stays", b"1", ttl_seconds=600.0)
+    seen: dict[str, bytes | None] = {}
+
+    async def watch() -> None:
+        async for entry in bucket.watch():
+            seen[entry.key] = entry.value
+
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch())
+        async with asyncio.timeout(5):
+            while len(seen) < 2:
+                await asyncio.sleep(0.01)
+        await server.stop()
+        await asyncio.sleep(1.5)
+        await server.start()
+        async with asyncio.timeout(10):
+            while seen != {"ends": None, "stays": b"1"}:
+                await asyncio.sleep(0.01)
+        watching.cancel()
+    found = await bucket.get_many(["ends", "stays"])
+    assert [entry and entry.value for entry in found] == [None, b"1"]
+
+
+async def test_what_lay_in_memory_is_gone_with_the_broker_and_the_bucket_works(
+    server: NatsServer, bus: NatsBus
+) -> None:
+    bucket = await bus.bucket(RATES)
+    revision = await bucket.put("a", b"1", ttl_seconds=600.0)
+    await server.restart()
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                assert await bucket.get_many(["a"]) == [None]
+                break
+            except BusUnavailable:
+                await asyncio.sleep(0.1)
+    with pytest.raises(RevisionConflict):
+        await bucket.update("a", b"2", revision, ttl_seconds=600.0)
+    await bucket.create("a", b"2", ttl_seconds=600.0)
+
+
+async def test_many_keys_are_read_over_a_restart(server: NatsServer, bus: NatsBus) -> None:
+    bucket = await bus.bucket(CONFIG)
+    keys = [f"k.{number}" for number in range(50)]
+    for key in keys:
+        await bucket.put(key, key.encode())
+    await server.kill()
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(bucket.get_many(keys))
+        await asyncio.sleep(0.2)
+        await server.start()
+    assert [entry and entry.key for entry in reading.result()] == keys
+
+
+async def test_a_relaxed_bucket_loses_its_last_moment_with_a_kill_and_nothing_with_a_stop(
+    server: NatsServer, bus: NatsBus
+) -> None:
+    bucket = await bus.bucket(PASSES)
+    keys = [f"k.{number}" for number in range(200)]
+    for key in keys:
+        await bucket.put(key, key.encode(), ttl_seconds=600.0)
+    await server.stop()
+    await server.start()
+    assert [entry and entry.key for entry in await bucket.get_many(keys)] == keys
+    await bucket.put("last", b"1", ttl_seconds=600.0)
+    await asyncio.sleep(1.0)
+    await server.restart()
+    assert [entry and entry.key for entry in await bucket.get_many([*keys, "last"])] == [
+        *keys,
+        "last",
+    ]
+
+
+async def test_many_keys_of_a_dead_broker_fail_in_time(
+    server: NatsServer, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_kv, "KV_SECONDS", 0.5)
+    bucket = await bus.bucket(PASSES)
+    server.pause()
+    try:
+        async with asyncio.timeout(3):
+            with pytest.raises(BusUnavailable, match=r"not read within 0\.5 s"):
+                await bucket.get_many(["a", "b"])
+    finally:
+        server.resume()
 
 
 async def test_a_broker_that_comes_back_empty_is_set_up_again(

@@ -48,9 +48,9 @@ class BucketSpec:
     """A key-value bucket.
 
     `storage` memory is for what may be lost with the broker: no write waits for a disk then. `relaxed` is
-    for what may lose its last second with the machine: a write is answered before the disk has it, in a
-    tenth of the time (one broker alone; a cluster has the other replicas). `key_ttl` lets a write say how
-    long its value lives, which a bucket's `ttl_seconds` says for all.
+    for what may lose its last moment when the broker is killed: a write is answered before the disk has it,
+    in a tenth of the time (one broker alone; a cluster has the other replicas). `key_ttl` lets a write say
+    how long its value lives, which a bucket's `ttl_seconds` says for all.
     """
 
     name: str
