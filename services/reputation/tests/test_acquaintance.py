@@ -116,8 +116,9 @@ async def test_a_blocked_client_is_turned_away_at_once(world: World) -> None:
     world.says("block 192.0.2.0/24")
     found = await world.client()
     assert (found.advice, found.reason) == (Advice.CLOSE, Reason.BLOCKED)
-    assert names(found) == {"BLOCK_LISTED": 20.0}
+    assert names(found) == {"BLOCK_LISTED": 10.0}
     assert found.signals[0].evidence == "system: 192.0.2.0/24"
+    assert found.signals[0].group == "lists"  # no cap of the edge keeps it under every threshold
     assert world.hits == {"192.0.2.0/24": 1}
     assert world.failures("away") == 0
 
@@ -126,10 +127,10 @@ async def test_a_blocked_client_is_turned_away_at_once(world: World) -> None:
     ("remedy", "advice", "suspicion", "signals"),
     [
         ("off", Advice.NONE, 0.0, {}),
-        ("score", Advice.NONE, 0.0, {"BLOCK_LISTED": 20.0}),
-        ("greylist", Advice.NONE, 20.0, {"BLOCK_LISTED": 20.0}),
-        ("reject", Advice.CLOSE, 0.0, {"BLOCK_LISTED": 20.0}),
-        ("close", Advice.CLOSE, 0.0, {"BLOCK_LISTED": 20.0}),
+        ("score", Advice.NONE, 0.0, {"BLOCK_LISTED": 10.0}),
+        ("greylist", Advice.NONE, 10.0, {"BLOCK_LISTED": 10.0}),
+        ("reject", Advice.CLOSE, 0.0, {"BLOCK_LISTED": 10.0}),
+        ("close", Advice.CLOSE, 0.0, {"BLOCK_LISTED": 10.0}),
     ],
 )
 async def test_the_policy_says_what_follows_from_a_block(
@@ -148,7 +149,7 @@ async def test_an_allowed_client_is_allowed(world: World) -> None:
     assert found.allowed
     assert found.known
     assert found.advice is Advice.ALLOW
-    assert names(found) == {"ALLOW_LISTED": -20.0}
+    assert names(found) == {"ALLOW_LISTED": -10.0}
 
 
 async def test_a_client_is_allowed_by_its_confirmed_name_alone(world: World) -> None:
@@ -194,7 +195,7 @@ async def test_an_allow_by_name_counts_with_proof_only(world: World) -> None:
     world.says("allow @sender.example")
     proven = await world.sender()
     assert proven.allowed
-    assert names(proven) == {"ALLOW_LISTED": -20.0}
+    assert names(proven) == {"ALLOW_LISTED": -10.0}
     claimed = await world.sender(client=ClientFacts(spf="softfail"))
     assert not claimed.allowed
     assert names(claimed) == {"ALLOW_UNPROVEN": 0.0}

@@ -93,11 +93,11 @@ class ReputationPolicy(PolicyModel):
     """Whom one of our users wrote to is known for so long."""
     correspondent_points: Annotated[float, Field(ge=-10, le=0)] = -1.0
     """Points for mail to that user from there, where SPF authorises the client."""
-    allowed_points: Annotated[float, Field(ge=-100, le=0)] = -20.0
+    allowed_points: Annotated[float, Field(ge=-10, le=0)] = -10.0
     """Points for mail that an entry of an allow list speaks for; malware is refused all the same."""
     blocked: Remedy = Remedy.REJECT
     """What follows from an entry of a block list. A refused client is turned away before its banner."""
-    blocked_points: Annotated[float, Field(ge=0, le=100)] = 20.0
+    blocked_points: Annotated[float, Field(ge=0, le=10)] = 10.0
     """Points for mail that an entry of a block list speaks against, where that is not refused."""
     entry_valid_seconds: Seconds = 60.0
     """An answer on a client that rests on an entry is asked for anew after this time at the latest."""

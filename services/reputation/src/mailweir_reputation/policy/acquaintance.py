@@ -29,6 +29,8 @@ OWN_SIGNALS: Final = frozenset(
     {ALLOW_LISTED, ALLOW_UNPROVEN, BLOCK_LISTED, HISTORY_GOOD, HISTORY_BAD, CORRESPONDENT}
 )
 """What we say of a client by ourselves; a history leaves it out, or it would feed on itself."""
+LISTS: Final = "lists"
+"""The group of what our own lists say: unlike the edge's other findings it may reach a threshold alone."""
 LEAST_POINTS: Final = 0.1
 """A history that says less is not mentioned."""
 MAX_EVIDENCE: Final = 200
@@ -78,7 +80,7 @@ def of_correspondent(rules: ReputationPolicy) -> Finding:
 
 def _allowed(row: Row, rules: ReputationPolicy) -> Finding:
     text = "An entry of an allow list speaks for it"
-    signal = Signal(ALLOW_LISTED, rules.allowed_points, GROUP, text, _said(row))
+    signal = Signal(ALLOW_LISTED, rules.allowed_points, LISTS, text, _said(row))
     return Finding(
         signals=(signal,),
         advice=Advice.ALLOW,
@@ -92,7 +94,7 @@ def _blocked(row: Row, phase: Phase, rules: ReputationPolicy) -> Finding:
     if rules.blocked is Remedy.OFF:
         return NOTHING
     text = "An entry of a block list speaks against it"
-    signal = Signal(BLOCK_LISTED, rules.blocked_points, GROUP, text, _said(row))
+    signal = Signal(BLOCK_LISTED, rules.blocked_points, LISTS, text, _said(row))
     if rules.blocked in (Remedy.SCORE, Remedy.GREYLIST):
         suspicion = rules.blocked_points if rules.blocked is Remedy.GREYLIST else 0.0
         return Finding(signals=(signal,), suspicion=suspicion)
