@@ -76,9 +76,13 @@ def turn_away(running: Product) -> None:
     port = running.address("smtp")[1]
     end = time.monotonic() + 20
     for network in (*BANNED, *LISTED):
-        while set(begin("away", port, 1, 1, [network]).result()["codes"]) & {"220", ""}:
+        while not _is_refused(begin("away", port, 1, 1, [network]).result()):
             if time.monotonic() > end:
                 raise TimeoutError(f"{network} is not turned away")
+
+
+def _is_refused(found: Found) -> bool:
+    return all(reply[:1] in ("4", "5") for reply in found["replies"])
 
 
 @dataclass(frozen=True, slots=True)

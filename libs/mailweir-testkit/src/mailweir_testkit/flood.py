@@ -23,21 +23,23 @@ import uvloop
 TICK_SECONDS: Final = 0.01
 """Connections that are due are begun this often."""
 MAX_OPEN: Final = 2000
+REPLY_LENGTH: Final = 28
+"""So much of a reply says what it is, and not yet for how long or with which reference."""
 PATIENCE_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
 class Away:
-    """What clients were told that are turned away: replies by code; `broken` did not end in order."""
+    """What clients that are turned away were told, by its beginning; `broken` did not end in order."""
 
     sent: int = 0
-    codes: Counter[str] = field(default_factory=Counter)
+    replies: Counter[str] = field(default_factory=Counter)
     broken: int = 0
     seconds: float = 0.0
 
     def document(self) -> dict[str, object]:
         """Return it as JSON has it."""
-        return {**_fields(self), "codes": dict(self.codes)}
+        return {**_fields(self), "replies": dict(self.replies)}
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ class _Visit(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None or not self._reply.endswith(b"\r\n"):
             self._away.broken += 1
-        self._away.codes[self._reply[:3].decode("ascii", "replace")] += 1
+        self._away.replies[self._reply[:REPLY_LENGTH].decode("ascii", "replace")] += 1
         if not self.over.done():
             self.over.set_result(None)
 
@@ -132,7 +134,7 @@ async def away(port: int, count: int, rate: float, networks: Sequence[str]) -> A
                 found.sent += 1
                 await over
         except (OSError, TimeoutError) as error:
-            found.codes[type(error).__name__] += 1
+            found.replies[type(error).__name__] += 1
             found.broken += 1
 
     found.seconds = await paced(rate, count, visit)
