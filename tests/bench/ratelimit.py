@@ -3,8 +3,8 @@
     .venv/bin/python tests/bench/ratelimit.py [--seconds 3] [--json]
 
 Strangers: each connection from an address of its own. One client: all from one address, far over its limit.
-Users: messages of 50 users of one domain. Each with 1, 8 and 64 questions waiting. CPU time is that of the service
-and of the broker, which is all that counting costs beside the asker. Read the ratios, not the figures.
+Users: messages of 50 users of one domain. Each with 1, 8 and 64 questions waiting. CPU time is that of the
+service and of the broker: all that counting costs beside the asker. Read the ratios, not the figures.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import uvloop
@@ -32,6 +33,7 @@ from mailweir_runtime.convert import session_to_proto
 from mailweir_runtime.rpc import Batcher, RpcFailed, call, open_channel
 from mailweir_testkit.nats import connected_bus, running_server
 
+Stub = Any  # ratelimit_pb2_grpc.RatelimitServiceStub of an aio channel
 WAITING = (1, 8, 64)
 TIMEOUT = 5.0
 START_SECONDS = 20.0
@@ -91,7 +93,7 @@ def cpu(process: psutil.Process) -> float:
 
 
 async def measure(
-    kind: str, waiting: int, seconds: float, stub: object, processes: Sequence[psutil.Process]
+    kind: str, waiting: int, seconds: float, stub: Stub, processes: Sequence[psutil.Process]
 ) -> Row:
     """Keep so many questions waiting for so long."""
     items, answers, passed = KINDS[kind](), 0, 0
@@ -117,10 +119,8 @@ async def measure(
     took = loop.time() - started
     used = [cpu(process) - was for process, was in zip(processes, before, strict=True)]
     await batcher.aclose()
-    return Row(
-        kind, waiting, round(answers / took), *(round(u / answers * 1e6, 1) for u in used),
-        round(passed / answers, 3),
-    )  # fmt: skip
+    service, broker = (round(one / answers * 1e6, 1) for one in used)
+    return Row(kind, waiting, round(answers / took), service, broker, round(passed / answers, 3))
 
 
 async def run(seconds: float) -> list[Row]:
@@ -157,7 +157,7 @@ async def run(seconds: float) -> list[Row]:
                 log.close()
 
 
-async def _until_up(stub: object) -> None:
+async def _until_up(stub: Stub) -> None:
     async with asyncio.timeout(START_SECONDS):
         while True:
             try:

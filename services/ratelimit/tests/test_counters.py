@@ -23,10 +23,10 @@ from mailweir_testkit.nats import connected_bus, nats_server, running_server
 RATE = rate_of(10, 10, 7)
 
 
-def counters_on(bucket: KeyValue, clock: ManualClock) -> CellCounters:
+def counters_on(bucket: KeyValue, clock: ManualClock, seconds: float = 10.0) -> CellCounters:
     metrics = declare(CollectorRegistry())
     return CellCounters(
-        KvCells(bucket, metrics.cells("rates"), seconds=10.0), clock, metrics.counters
+        KvCells(bucket, metrics.cells("rates"), seconds=seconds), clock, metrics.counters
     )
 
 
@@ -135,3 +135,24 @@ async def test_counting_goes_on_after_a_broker_has_lost_its_memory() -> None:
         # what was counted is lost but for what a process remembers; both agree from then on
         assert 3 <= await ask(processes, 40, "before") <= 7
         assert await ask(processes, 40, "before") == 0
+
+
+@pytest.mark.integration
+async def test_a_broker_that_hangs_keeps_nobody_waiting() -> None:
+    async with running_server() as server, connected_bus(server.url) as bus:
+        counters = counters_on(await bus.bucket(RATES), ManualClock(), seconds=0.3)
+        assert await ask([counters], 2) == 2
+        server.pause()
+        try:
+            started = asyncio.get_running_loop().time()
+            taken = await counters.take([Take(f"k{n % 3}", RATE) for n in range(20)])
+            assert asyncio.get_running_loop().time() - started < 3
+        finally:
+            server.resume()
+        assert all(one.taken and "0.3 s" in one.failed for one in taken)
+        async with asyncio.timeout(10):
+            while (await counters.take((Take("after", RATE),)))[0].failed:
+                await asyncio.sleep(0.05)
+        passed = await ask([counters], 40)
+        assert passed <= 5  # two were taken before; those of the pause may have been written or not
+        assert await ask([counters], 40) == 0

@@ -71,11 +71,14 @@ class Checker:
         planned = rules.limits.plan(
             Unit.CONNECTIONS, _facts(question), question.client.client_class
         )
-        if not rules.policy.ratelimit.intrusion.rules.connections.enabled:
-            return Answer(await self._count(planned, Advice.CLOSE))
         outcome = await self._count(planned, Advice.CLOSE)
         session = question.session
-        await self._report((Offence(OffenceKind.CONNECTIONS, session.client_ip, session.proxy_ip),))
+        watched = rules.policy.ratelimit.intrusion.rules.connections.enabled
+        if (
+            watched and outcome.status is not Status.TEMPERROR
+        ):  # one wait for an absent bus is enough
+            offence = Offence(OffenceKind.CONNECTIONS, session.client_ip, session.proxy_ip)
+            await self._report((offence,))
         return Answer(outcome)
 
     async def _recipients(self, question: Question, rules: Rules) -> Answer:
