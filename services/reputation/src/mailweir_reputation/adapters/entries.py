@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from mailweir_core.entries import ListEntry, load_entry
-from mailweir_core.hits import Hits, dump_hits, load_hits
+from mailweir_core.hits import Hits, dump_hits, entry_hits_key, load_hits
 from mailweir_reputation.acquaintance_metrics import AcquaintanceMetrics
 from mailweir_reputation.adapters.rounds import side_by_side
 from mailweir_reputation.policy.index import EntryIndex
@@ -21,7 +21,6 @@ MOST_GATHERED: Final = 20_000
 RETRY_SECONDS: Final = 1.0
 FLUSH_SECONDS: Final = 5.0
 TRIES: Final = 10
-HITS_SUFFIX: Final = ".sum"
 
 _log = get_logger(__name__)
 
@@ -163,7 +162,9 @@ class BusHits:
         gone, self._gone = self._gone, set()
         try:
             bucket = await self._bus.bucket(LIST_HITS)
-            await side_by_side([partial(bucket.delete, key + HITS_SUFFIX) for key in sorted(gone)])
+            await side_by_side(
+                [partial(bucket.delete, entry_hits_key(key)) for key in sorted(gone)]
+            )
             gone = set()
             for _ in range(TRIES):
                 if not left:
@@ -178,11 +179,11 @@ class BusHits:
 
     async def _try(self, bucket: KeyValue, new: Mapping[str, Hits]) -> dict[str, Hits]:
         """Return what another process was faster with."""
-        entries = await bucket.get_many([entry_id + HITS_SUFFIX for entry_id in new])
+        entries = await bucket.get_many([entry_hits_key(entry_id) for entry_id in new])
         pairs = zip(new.items(), entries, strict=True)
         stored = await side_by_side(
             [
-                partial(_add, bucket, entry_id + HITS_SUFFIX, hits, entry)
+                partial(_add, bucket, entry_hits_key(entry_id), hits, entry)
                 for (entry_id, hits), entry in pairs
             ]
         )
