@@ -6,19 +6,26 @@ again and goes by what the other made of it. Nothing here waits longer for the s
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
 from mailweir_core.clock import Clock
 from mailweir_greylist.metrics import Metrics
+from mailweir_greylist.planning import (
+    Plan,
+    by_client,
+    by_key,
+    in_use,
+    keys_of,
+    plan_of,
+    spare,
+)
 from mailweir_greylist.policy.answers import Answer, Lost
-from mailweir_greylist.policy.candidates import Spared, spared, spared_recipient
-from mailweir_greylist.policy.entry import Entry, State
+from mailweir_greylist.policy.candidates import Spared
+from mailweir_greylist.policy.entry import Entry
 from mailweir_greylist.policy.forecast import Counts
-from mailweir_greylist.policy.keys import Triplet, client_key, identity, mark_key, triplets
 from mailweir_greylist.policy.question import Question
-from mailweir_greylist.policy.steps import Found, Step, counted, renewed, step
+from mailweir_greylist.policy.steps import Found, Step, counted, step
 from mailweir_greylist.ports import Kept, Store, StoreLost
 from mailweir_policy.greylist import GreylistPolicy
 
@@ -26,49 +33,6 @@ PART: Final = 32
 """Questions that go to the store at once: a big batch must not run out of time by its own work."""
 TRIES: Final = 4
 """How often an entry is read again when another process wrote it first; each time the other got its way."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """A question that the store is asked about: its entries by key, and which recipients each is for."""
-
-    question: Question
-    client: str = ""
-    client_key: str = ""
-    mark_key: str = ""
-    abouts: dict[str, Triplet] = field(default_factory=dict)
-    places: dict[str, list[int]] = field(default_factory=dict)
-    answers: list[Answer | None] = field(default_factory=list)
-    came_back: bool = False
-
-    def settle(self, key: str, answer: Answer) -> None:
-        """Answer for the recipients of an entry."""
-        for place in self.places[key]:
-            self.answers[place] = answer
-
-    def settle_all(self, answer: Answer) -> None:
-        """Answer for all that have no answer yet."""
-        self.answers = [answer if a is None else a for a in self.answers]
-        self.abouts = {}
-
-
-def plan_of(question: Question, policy: GreylistPolicy) -> Plan:
-    """Return what has to be asked for a question; nothing where all is clear without the store."""
-    plan = Plan(question)
-    if (why := spared(question, policy)) is not None:
-        plan.answers = [Answer(why)] * len(question.recipients)
-        return plan
-    plan.client = identity(question)
-    plan.client_key = client_key(plan.client)
-    plan.mark_key = mark_key(question.sender) if policy.adaptive else ""
-    for place, about in enumerate(triplets(question, policy)):
-        if spared_recipient(question.recipients[place], policy):
-            plan.answers.append(Answer(Spared.BYPASSED))
-            continue
-        plan.answers.append(None)
-        plan.abouts[about.key] = about
-        plan.places.setdefault(about.key, []).append(place)
-    return plan
 
 
 class Checker:
@@ -119,16 +83,16 @@ class Checker:
         return None
 
     async def _settle_all(self, plans: Sequence[Plan], policy: GreylistPolicy) -> None:
-        kept = dict(await self._store.read(_keys(plans)))
+        kept = dict(await self._store.read(keys_of(plans)))
         now = self._clock.now()
-        _spare(plans, kept, now)
+        spare(plans, kept, now)
         async with asyncio.TaskGroup() as tasks:
-            for key, askers in _by_key(plans).items():
+            for key, askers in by_key(plans).items():
                 tasks.create_task(self._settle(key, askers, kept[key], policy, now))
-            for key, entry in _in_use(plans, kept, policy, now).items():
+            for key, entry in in_use(plans, kept, policy, now).items():
                 tasks.create_task(self._note(key, entry, kept[key], now))
         async with asyncio.TaskGroup() as tasks:
-            for key, back in _by_client(plans).items():
+            for key, back in by_client(plans).items():
                 tasks.create_task(self._count_client(key, back, kept[key], policy, now))
 
     async def _settle(
@@ -204,59 +168,6 @@ class Checker:
     def _failed(self, cause: Lost) -> Lost:
         self._metrics.store_failures.labels(cause).inc()
         return cause
-
-
-def _keys(plans: Iterable[Plan]) -> list[str]:
-    keys: dict[str, None] = {}
-    for plan in plans:
-        keys.update(dict.fromkeys(plan.abouts))
-        keys[plan.client_key] = None
-        if plan.mark_key:
-            keys[plan.mark_key] = None
-    return list(keys)
-
-
-def _spare(plans: Iterable[Plan], kept: Mapping[str, Kept], now: float) -> None:
-    """Answer for clients that are exempt, and in adaptive mode for senders without a mark."""
-    for plan in plans:
-        client = kept[plan.client_key].entry
-        if client is not None and client.state is State.EXEMPT and client.lives(now):
-            plan.settle_all(Answer(Spared.EXEMPT))
-        elif plan.mark_key:
-            mark = kept[plan.mark_key].entry
-            if mark is None or not mark.lives(now):
-                plan.settle_all(Answer(Spared.CLEAN_BEFORE))
-
-
-def _in_use(
-    plans: Iterable[Plan], kept: Mapping[str, Kept], policy: GreylistPolicy, now: float
-) -> dict[str, Entry]:
-    """Return the exempt clients whose use is to be noted."""
-    used = {}
-    for plan in plans:
-        key = plan.client_key
-        entry = kept[key].entry
-        if Answer(Spared.EXEMPT) in plan.answers and entry is not None:
-            noted = renewed(entry, policy, now)
-            if noted is not None:
-                used[key] = noted
-    return used
-
-
-def _by_key(plans: Iterable[Plan]) -> dict[str, list[Plan]]:
-    found: dict[str, list[Plan]] = {}
-    for plan in plans:
-        for key in plan.abouts:
-            found.setdefault(key, []).append(plan)
-    return found
-
-
-def _by_client(plans: Iterable[Plan]) -> dict[str, list[Plan]]:
-    found: dict[str, list[Plan]] = {}
-    for plan in plans:
-        if plan.came_back:
-            found.setdefault(plan.client_key, []).append(plan)
-    return found
 
 
 def _walk(
