@@ -58,7 +58,7 @@ def test_what_is_removed_is_gone(put: list[str], removed: list[str]) -> None:
     for subject in removed:
         bans.remove(ban_key(subject))
     left = sorted(set(put) - set(removed))
-    assert [ban.subject for ban in bans.in_force(NOW)] == left
+    assert [ban.subject for ban in bans.page(NOW, "", "", 100)] == left
     for subject in set(SUBJECTS[:-1]):
         address = parse_network(subject).network_address
         expected = any(address in parse_network(s) for s in left if not s.startswith("account:"))
@@ -67,10 +67,28 @@ def test_what_is_removed_is_gone(put: list[str], removed: list[str]) -> None:
 
 def test_bans_are_found_by_what_people_know_of_them() -> None:
     bans = BanBook([BAN, replace(BAN, subject="account:Bob@example.com", by="eve@example.org")])
-    assert [b.subject for b in bans.in_force(NOW, "BOB@")] == ["account:Bob@example.com"]
-    assert [b.subject for b in bans.in_force(NOW, "eve@")] == ["account:Bob@example.com"]
-    assert len(bans.in_force(NOW, "unknown-user")) == 2
-    assert bans.in_force(NOW, "moon") == []
+    assert [b.subject for b in bans.page(NOW, "BOB@", "", 9)] == ["account:Bob@example.com"]
+    assert [b.subject for b in bans.page(NOW, "eve@", "", 9)] == ["account:Bob@example.com"]
+    assert len(bans.page(NOW, "unknown-user", "", 9)) == 2
+    assert bans.page(NOW, "moon", "", 9) == []
+
+
+def test_a_page_begins_behind_a_subject_and_has_so_many() -> None:
+    bans, subjects = book(*SUBJECTS), sorted(SUBJECTS)
+    assert [b.subject for b in bans.page(NOW, "", "", 2)] == subjects[:2]
+    assert [b.subject for b in bans.page(NOW, "", subjects[1], 2)] == subjects[2:4]
+    assert bans.page(NOW, "", subjects[-1], 2) == []
+    assert bans.page(NOW + 1000, "", "", 2) == []
+
+
+def test_reconciling_forgets_what_went_unseen_and_nothing_newer() -> None:
+    bans = book("192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32")
+    before = bans.copy()
+    bans.put(replace(BAN, subject="192.0.2.3/32", strikes=2))  # seen while the store was read
+    bans.put(replace(BAN, subject="192.0.2.4/32"))
+    bans.reconcile(before, [replace(BAN, subject="192.0.2.1/32")])
+    left = [ban.subject for ban in bans.page(NOW, "", "", 9)]
+    assert left == ["192.0.2.1/32", "192.0.2.3/32", "192.0.2.4/32"]
 
 
 def test_networks_and_accounts_are_counted_apart() -> None:

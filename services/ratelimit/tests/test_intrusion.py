@@ -17,7 +17,7 @@ from mailweir_policy.document import policy_from
 from mailweir_ratelimit.adapters.allowed import ListedNetworks
 from mailweir_ratelimit.adapters.bans import BusBans
 from mailweir_ratelimit.adapters.cells import KvCells
-from mailweir_ratelimit.intrusion import PAGE, Intrusion
+from mailweir_ratelimit.intrusion import PAGE, SETTLE_SECONDS, Intrusion
 from mailweir_ratelimit.intrusion_metrics import IntrusionMetrics
 from mailweir_ratelimit.metrics import declare
 from mailweir_ratelimit.policy.intrusion import Offence
@@ -206,7 +206,7 @@ class TestWidening:
         found = await self.ban_some(one, [f"198.51.100.{n}" for n in range(1, 5)])
         assert found == [*(f"198.51.100.{n}/32" for n in range(1, 4)), "198.51.100.0/24"]
         assert await one.offend(OffenceKind.RELAY, "198.51.100.99") is not None
-        wide = one.intrusion.book.in_force(one.clock.now(), "/24")[0]
+        wide = one.intrusion.book.page(one.clock.now(), "/24", "", 1)[0]
         assert wide.evidence.startswith("bans within 4 of its networks: 198.51.100.1/32, ")
         assert one.metric("widened_bans_total") == 1
 
@@ -324,6 +324,36 @@ class TestProtected:
         bus.outage = None
         await one.intrusion.tidy()
         assert (await one.intrusion.bans()).bans == ()
+
+    async def test_a_ban_of_a_process_that_did_not_know_yet_is_lifted_for_a_while(
+        self, one: Process, bus: MemoryBus
+    ) -> None:
+        late = await process(bus, one.clock)
+        entry = make_entry("allow", "198.51.100.0/24")
+        one.allowed.take(Entry(entry.id, dump_entry(entry), 1))
+        await one.intrusion.tidy()
+        one.clock.advance(SETTLE_SECONDS / 2)
+        ban = await late.offend(OffenceKind.TRAP)
+        assert ban is not None
+        one.intrusion.book.put(ban)
+        await one.intrusion.tidy()
+        assert (await one.intrusion.bans()).bans == ()
+
+
+async def test_what_went_before_the_process_followed_is_forgotten(
+    one: Process, bus: MemoryBus
+) -> None:
+    await one.until_banned()
+    two = await process(bus, one.clock)
+    await two.intrusion.load()
+    await one.intrusion.unban(CLIENT, "admin")
+    assert len(two.intrusion.book) == 1
+    bus.outage = BusUnavailable("away")
+    await two.intrusion.reconcile()
+    assert len(two.intrusion.book) == 1
+    bus.outage = None
+    await two.intrusion.reconcile()
+    assert len(two.intrusion.book) == 0
 
 
 class TestUnban:
@@ -458,14 +488,14 @@ class TestLists:
     async def test_the_export_is_sorted_and_without_overlaps(self, one: Process) -> None:
         for text in ("198.51.100.7", "192.0.2.5", "192.0.2.0/24", "2001:db8::", "account:bob"):
             await one.intrusion.ban(text, 60, "", "admin")
-        assert one.intrusion.export() == [
+        assert await one.intrusion.export() == [
             ip_network("192.0.2.0/24"), ip_network(SUBJECT), ip_network("2001:db8::/64"),
         ]  # fmt: skip
         entry = make_entry("allow", "192.0.2.128/25")
         one.allowed.take(Entry(entry.id, dump_entry(entry), 1))
-        assert one.intrusion.export()[0] == ip_network("192.0.2.0/25")
+        assert (await one.intrusion.export())[0] == ip_network("192.0.2.0/25")
         one.clock.advance(61)
-        assert one.intrusion.export() == []
+        assert await one.intrusion.export() == []
 
 
 class TestBrokerAway:

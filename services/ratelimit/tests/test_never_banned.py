@@ -127,7 +127,7 @@ async def test_no_offence_bans_an_allowed_network_and_allowing_lifts(
     assert overlap(banned(intrusion, by_hand=False), items) == []
     await play(intrusion, after)
     assert overlap(banned(intrusion, by_hand=False), items) == []
-    assert overlap(intrusion.export(), items) == []
+    assert overlap(await intrusion.export(), items) == []
 
 
 @settings(deadline=None)
@@ -138,7 +138,7 @@ async def test_what_is_lifted_is_let_in_until_it_offends_again(events: list[Done
     for network in banned(intrusion):
         assert await intrusion.unban(str(network), "admin")
     assert banned(intrusion) == []
-    assert intrusion.export() == []
+    assert await intrusion.export() == []
     for event in events:
         relay = Offence(OffenceKind.RELAY, event.client)
         assert await intrusion.report([relay]) == [None]

@@ -1,6 +1,7 @@
 """A copy of all bans at hand: who falls under which, what there is, sorted."""
 
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Iterable, Mapping
 
 from mailweir_core.bans import Ban, ban_key
 from mailweir_core.net import Address, parse_network
@@ -60,11 +61,27 @@ class BanBook:
         for key in [key for key, ban in self._bans.items() if not ban.holds(now)]:
             self.remove(key)
 
-    def in_force(self, now: float, text: str = "") -> Sequence[Ban]:
-        """Return the bans in force in which a text occurs, by subject."""
+    def in_force(self, now: float) -> list[Ban]:
+        """Return the bans in force, in no order."""
+        return [ban for ban in self._bans.values() if ban.holds(now)]
+
+    def page(self, now: float, text: str, after: str, most: int) -> list[Ban]:
+        """Return the first bans in force in which a text occurs, by subject, behind the subject `after`."""
         wanted = text.casefold()
-        live = (ban for ban in self._bans.values() if ban.holds(now))
-        return sorted((ban for ban in live if wanted in _shown(ban)), key=lambda ban: ban.subject)
+        live = (ban for ban in self._bans.values() if ban.subject > after and ban.holds(now))
+        found = (ban for ban in live if not wanted or wanted in _shown(ban))
+        return heapq.nsmallest(most, found, key=lambda ban: ban.subject)
+
+    def reconcile(self, before: Mapping[str, Ban], stored: Iterable[Ban]) -> None:
+        """Forget the bans of `before`, a copy made before `stored` was read, that are stored no more."""
+        present = {ban_key(ban.subject) for ban in stored}
+        for key, ban in before.items():
+            if key not in present and self._bans.get(key) is ban:
+                self.remove(key)
+
+    def copy(self) -> dict[str, Ban]:
+        """Return the bans by key."""
+        return dict(self._bans)
 
     def count(self, now: float, *, accounts: bool) -> int:
         """Return how many bans are in force, of accounts or of networks; safe from another thread."""

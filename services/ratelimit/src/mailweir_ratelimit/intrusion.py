@@ -40,6 +40,9 @@ LONGEST_PAGE: Final = 1000
 BY: Final = "intrusion"
 TIDY_SECONDS: Final = 5.0
 """How often it is looked whether somebody who is banned has come to be protected."""
+SETTLE_SECONDS: Final = 60.0
+"""For how long after a change: by then every process knows of it."""
+TIDY_AT_ONCE: Final = 500
 
 _log = get_logger(__name__)
 
@@ -67,6 +70,7 @@ class Intrusion:
         self._bailiff = Bailiff(stores, self.book, clock, metrics)
         self._made_of: tuple[PolicySnapshot, tuple[Network, ...]] | None = None
         self._protected = protect(config.current.policy)
+        self._tidied: tuple[Protected | None, float] = (None, 0.0)
         for subject in SUBJECTS:
             metrics.active.labels(subject).set_function(self._active(accounts=subject == "account"))
 
@@ -97,21 +101,40 @@ class Intrusion:
 
     async def tidy_forever(self) -> None:
         """Lift what must not be banned any more, every few seconds; runs until cancelled."""
+        await asyncio.sleep(TIDY_SECONDS)
+        await self.reconcile()
         while True:
-            await asyncio.sleep(TIDY_SECONDS)
             await self.tidy()
+            await asyncio.sleep(TIDY_SECONDS)
+
+    async def reconcile(self) -> None:
+        """Forget bans that went between `load` and the first that `follow` saw; later ones it sees."""
+        before = self.book.copy()
+        try:
+            self.book.reconcile(before, await self.stores.bans.all())
+        except BusError as error:  # at worst a list shows a ban that was lifted
+            _log.warning("bans_not_reconciled", error=str(error)[:200])
 
     async def tidy(self) -> None:
-        """Forget bans that have ended; lift those of a network that has come to be protected."""
+        """Forget bans that have ended; lift those of a network that has come to be protected.
+
+        For a while after somebody has: another process may not know yet, and ban.
+        """
         now, protected = self._clock.now(), self.protected
         self.book.drop_ended(now)
-        for ban in self.book.in_force(now):
-            if ban.by != BY or ban.account:
-                continue
-            if protected.overlapping(parse_network(ban.subject)) is not None:
-                await self._lift_protected(ban)
+        if protected is not self._tidied[0]:
+            self._tidied = protected, now + SETTLE_SECONDS
+        if now >= self._tidied[1]:
+            return
+        for number, ban in enumerate(self.book.in_force(now)):
+            if number % TIDY_AT_ONCE == 0:
+                await asyncio.sleep(0)  # offences and lists do not wait for thousands of bans
+            if ban.by == BY and not ban.account:
+                await self._lift_protected(ban, protected)
 
-    async def _lift_protected(self, ban: Ban) -> None:
+    async def _lift_protected(self, ban: Ban, protected: Protected) -> None:
+        if protected.overlapping(parse_network(ban.subject)) is None:
+            return
         try:
             await self._bailiff.lift(ban.subject, by="policy", cause="protected")
         except (BusError, CellsAway) as error:
@@ -180,19 +203,18 @@ class Intrusion:
     async def bans(self, text: str = "", limit: int = 0, cursor: str = "") -> BanPage:
         """Return a page of the bans in force, by subject, in which a text occurs; raises BusError."""
         size = min(limit or PAGE, LONGEST_PAGE)
-        found = [b for b in self.book.in_force(self._clock.now(), text) if b.subject > cursor]
+        found = self.book.page(self._clock.now(), text, cursor, size + 1)
         hits = await self.stores.bans.hits() if found else {}
         page = tuple((ban, hits.get(ban_key(ban.subject), 0)) for ban in found[:size])
         return BanPage(page, found[size - 1].subject if len(found) > size else "")
 
-    def export(self) -> list[Network]:
+    async def export(self) -> list[Network]:
         """Return the networks that are banned now, sorted and without overlaps, for the network layer.
 
         Who is never banned is left out: a firewall does not know that an allow beats a ban.
         """
-        now = self._clock.now()
-        banned = networks_in_force(self.book.in_force(now), now)
-        return [part for network in banned for part in self.protected.carve(network)]
+        now, protected = self._clock.now(), self.protected
+        return await asyncio.to_thread(_export, self.book.in_force(now), protected, now)
 
     async def ban(
         self, subject: str, seconds: float, evidence: str, actor: str, close_all: bool = True, *,
@@ -218,7 +240,11 @@ class Intrusion:
         return any(lifted[: len(names)])
 
     def _paused(self, networks: Sequence[str]) -> list[str]:
-        live = self.book.in_force(self._clock.now(), paused_from(""))
-        return [
-            b.subject for b in live if any(b.account.endswith(paused_from(n)) for n in networks)
-        ]
+        ends = tuple(map(paused_from, networks))
+        live = self.book.in_force(self._clock.now())
+        return [ban.subject for ban in live if ban.account.endswith(ends)]
+
+
+def _export(bans: Sequence[Ban], protected: Protected, now: float) -> list[Network]:
+    banned = networks_in_force(bans, now)
+    return [part for network in banned for part in protected.carve(network)]

@@ -56,7 +56,7 @@ class BanMethods(ratelimit_pb2_grpc.RatelimitServiceServicer):
     ) -> pb.ExportBansResponse:
         """Return the networks in force for the network layer."""
         del request, context
-        return pb.ExportBansResponse(networks=[str(net) for net in self._intrusion.export()])
+        return pb.ExportBansResponse(networks=list(map(str, await self._intrusion.export())))
 
     async def AddBan(  # noqa: N802 - the name is the proto's
         self,
