@@ -166,6 +166,42 @@ async def test_a_watch_yields_what_is_there_then_each_change(bucket: KeyValue) -
     assert len(watcher.seen) == 4
 
 
+async def test_a_watch_says_when_what_was_there_has_been_taken(bucket: KeyValue) -> None:
+    seen: list[str] = []
+
+    async def follow() -> None:
+        async for entry in bucket.watch(caught_up=lambda: seen.append("caught up")):
+            seen.append(entry.key)
+
+    for key in ("a", "b", "gone"):
+        await bucket.put(key, b"1")
+    await bucket.delete("gone")
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(follow())
+        async with asyncio.timeout(10):
+            while "caught up" not in seen:
+                await asyncio.sleep(0.01)
+            await bucket.put("c", b"1")
+            while "c" not in seen:
+                await asyncio.sleep(0.01)
+        task.cancel()
+    assert seen == ["a", "b", "caught up", "c"]
+
+
+async def test_an_empty_bucket_is_caught_up_with_at_once(bucket: KeyValue) -> None:
+    caught_up = asyncio.Event()
+
+    async def follow() -> None:
+        async for _ in bucket.watch(caught_up=caught_up.set):
+            pytest.fail("there is nothing")
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(follow())
+        async with asyncio.timeout(10):
+            await caught_up.wait()
+        task.cancel()
+
+
 async def test_a_watch_of_an_empty_bucket_waits(bucket: KeyValue) -> None:
     async with asyncio.TaskGroup() as tasks:
         watcher = Watcher(bucket.watch(), tasks)

@@ -104,13 +104,17 @@ class MemoryKeyValue:
         told = (e for e in self._entries.values() if e.revision > after)
         return heapq.nsmallest(most, told, key=lambda e: e.revision)
 
-    async def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
+    async def watch(
+        self, prefix: str = "", *, exact: bool = False, caught_up: Callable[[], None] | None = None
+    ) -> AsyncIterator[Entry]:
         """Yield the present entries whose key begins so (`exact`: is so), then each change."""
         present = self._live(prefix)
         position = len(self._log)
         for entry in present:
             if not exact or entry.key == prefix:
                 yield entry
+        if caught_up is not None:
+            caught_up()
         while True:
             changed = self._changed
             self._expire()

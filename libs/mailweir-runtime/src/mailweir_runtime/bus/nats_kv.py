@@ -9,7 +9,7 @@ so it never misses the final state. A key whose time is up leaves a mark, which 
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -236,20 +236,26 @@ class NatsKeyValue:
             for subject, message in told
         ]
 
-    async def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
+    async def watch(
+        self, prefix: str = "", *, exact: bool = False, caught_up: Callable[[], None] | None = None
+    ) -> AsyncIterator[Entry]:
         """Yield the present entries whose key begins so, then each change; goes on over reconnects."""
         pattern = self._prefix + check_key(prefix) if exact else self._filter(prefix)
         known: dict[str, int] = {}
         while True:
             try:
                 reader = OrderedReader(await self._link.wire(KV_SECONDS), self._stream, pattern)
-                async for entry in self._follow(reader, prefix, known):
+                async for entry in self._follow(reader, prefix, known, caught_up):
                     yield entry
             except (BusError, OutOfStep, WireLost, TimeoutError):
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(
-        self, reader: OrderedReader, prefix: str, known: dict[str, int]
+        self,
+        reader: OrderedReader,
+        prefix: str,
+        known: dict[str, int],
+        caught_up: Callable[[], None] | None,
     ) -> AsyncIterator[Entry]:
         """Yield what differs from `known` (live key to revision), then each change; keeps it up to date."""
         try:
@@ -263,6 +269,8 @@ class NatsKeyValue:
                     yield entry
             for key in gone:
                 yield Entry(key, None, known.pop(key))
+            if caught_up is not None:
+                caught_up()
             while True:
                 entry = self._entry(await reader.next())
                 if entry.key.startswith(prefix) and _news(entry, known):

@@ -4,7 +4,7 @@ Errors: every method raises `BusUnavailable` when the broker does not answer in 
 broker's library comes through.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -180,8 +180,13 @@ class KeyValue(Protocol):
         """
         ...
 
-    def watch(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Entry]:
+    def watch(
+        self, prefix: str = "", *, exact: bool = False, caught_up: Callable[[], None] | None = None
+    ) -> AsyncIterator[Entry]:
         """Yield the present entries whose key begins so (`exact`: is so), then each change.
+
+        `caught_up` is called whenever the present ones have all been taken: a big bucket need not be read
+        whole into memory to know when a follower of it has begun to be right.
 
         Goes on over reconnects; after one it yields what differs, so the final state is never missed.
         """

@@ -36,7 +36,7 @@ class BusEntries:
         self._metrics = metrics
         self._gone = gone
         self._news: dict[str, bytes | None] = {}
-        self._taking = False
+        self._complete = False
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
 
@@ -58,43 +58,34 @@ class BusEntries:
 
     async def _follow(self) -> None:
         bucket = await self._bus.bucket(LISTS)
-        present = await bucket.entries()
-        gone = self._index.ids() - {entry.key for entry in present}
-        newest = max((entry.revision for entry in present), default=0)
-        for key in gone:
-            await self._note(key, None)
-        for entry in present:
+        async for entry in bucket.watch(caught_up=self._all_come):
             await self._note(entry.key, entry.value)
-        if not self.ready.is_set():
-            await self._all_taken()
-            self.ready.set()
-        async for entry in bucket.watch():
-            if entry.value is None or entry.revision > newest:  # older ones have been read
-                await self._note(entry.key, entry.value)
 
-    async def _note(self, key: str, value: bytes | None) -> None:
-        while len(self._news) >= MOST_GATHERED and key not in self._news:
-            await self._all_taken()
-        self._news[key] = value
+    def _all_come(self) -> None:
+        """Note that what was there has come; it is in force once it is taken in."""
+        self._complete = True
         self._arrived.set()
 
-    async def _all_taken(self) -> None:
-        while self._news or self._taking:
+    async def _note(self, key: str, value: bytes | None) -> None:
+        while len(self._news) >= MOST_GATHERED:
             self._taken.clear()
             await self._taken.wait()
+        self._news[key] = value
+        self._arrived.set()
 
     async def _take_for_ever(self) -> None:
         while True:
             await self._arrived.wait()
-            if self.ready.is_set():
-                await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(GATHER_SECONDS)
             self._arrived.clear()
-            news, self._news, self._taking = self._news, {}, True
+            complete = self._complete
+            news, self._news = self._news, {}
+            self._taken.set()  # there is room again
             # microseconds each, and an import has many: not on the loop
             self._index, bad = await asyncio.to_thread(_changed, self._index, news)
-            self._taking = False
-            self._taken.set()
             self._report(news, bad)
+            if complete:
+                self.ready.set()
 
     def _report(self, news: Mapping[str, bytes | None], bad: Mapping[str, str]) -> None:
         self._metrics.entries.set(len(self._index))
