@@ -76,7 +76,7 @@ class World:
         self.counters = CellCounters(rates, self.clock, self.metrics.counters)
         self.offences: list[Offence] = []
         outgoing = Outgoing(self.quotas, self.waiting, self.clock)
-        self.checker = Checker(self.counters, outgoing, self.report, self.metrics)
+        self.checker = Checker(self.counters, outgoing, self.report, self.clock, self.metrics)
         self.releaser = Releaser(
             self.waiting, self.quotas, self.quarantine, self.clock, self.metrics
         )

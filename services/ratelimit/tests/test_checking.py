@@ -61,10 +61,20 @@ async def test_exempt_clients_are_not_counted(world: World) -> None:
     assert world.offences == []
 
 
-async def test_every_connection_is_reported(world: World) -> None:
+async def test_every_connection_is_reported_of_who_comes_again(world: World) -> None:
     await passed(world, connect(), 70)
-    assert len(world.offences) == 70
+    assert sum(offence.count for offence in world.offences) == 70
     assert {(o.kind, o.client_ip) for o in world.offences} == {("connections", "192.0.2.1")}
+
+
+async def test_who_comes_once_is_not_reported_unless_once_is_enough(
+    world: World, config: Config
+) -> None:
+    await passed(world, connect(), 1)
+    assert world.offences == []
+    config.change(intrusion={"rules": {"connections": {"count": 1}}})
+    await passed(world, connect("192.0.2.9"), 1)
+    assert [offence.count for offence in world.offences] == [1]
 
 
 async def test_connections_are_reported_only_where_there_is_a_rule(

@@ -101,7 +101,7 @@ async def build(
     stores = Stores(BusBans(bus), rates, quota_cells, allowed)
     intrusion = Intrusion(config, stores, clock, metrics.intrusion)
     counters = CellCounters(rates, clock, metrics.counters)
-    checker = Checker(counters, Outgoing(quotas, waiting, clock), intrusion.report, metrics)
+    checker = Checker(counters, Outgoing(quotas, waiting, clock), intrusion.report, clock, metrics)
     blocker = AccountBlocker(quota_cells, intrusion, notifier, metrics)
     reporter = Reporter(rates, quota_cells, waiting, clock)
     return House(

@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from mailweir_core.bans import Ban, OffenceKind
+from mailweir_core.clock import Clock
 from mailweir_core.net import parse_ip
 from mailweir_core.outcome import Advice, Outcome, Status
 from mailweir_core.reasons import Reason
+from mailweir_core.record import Session
 from mailweir_policy.ratelimit import Unit
 from mailweir_ratelimit.metrics import Metrics
+from mailweir_ratelimit.newcomers import Newcomers
 from mailweir_ratelimit.outgoing import Outgoing
 from mailweir_ratelimit.policy.intrusion import Offence
 from mailweir_ratelimit.policy.limits import (
@@ -40,12 +43,14 @@ class Checker:
     """Counts; a counter that is away lets pass, and the outcome says so."""
 
     def __init__(
-        self, counters: Counters, outgoing: Outgoing, report: Report, metrics: Metrics
+        self, counters: Counters, outgoing: Outgoing, report: Report, clock: Clock, metrics: Metrics
     ) -> None:
-        """Take what to count with; every connection is reported too."""
+        """Take what to count with; connections are reported too."""
         self._counters = counters
         self._outgoing = outgoing
         self._report = report
+        self._clock = clock
+        self._newcomers = Newcomers()
         self._metrics = metrics
         self._phases: dict[Phase, Callable[[Question, Rules], Awaitable[Answer]]] = {
             Phase.CONNECT: self._connect,
@@ -72,14 +77,22 @@ class Checker:
             Unit.CONNECTIONS, _facts(question), question.client.client_class
         )
         outcome = await self._count(planned, Advice.CLOSE)
-        session = question.session
-        watched = rules.policy.ratelimit.intrusion.rules.connections.enabled
-        if (
-            watched and outcome.status is not Status.TEMPERROR
-        ):  # one wait for an absent bus is enough
-            offence = Offence(OffenceKind.CONNECTIONS, session.client_ip, session.proxy_ip)
-            await self._report((offence,))
+        if outcome.status is not Status.TEMPERROR:  # one wait for an absent bus is enough
+            await self._report_connection(question.session, rules)
         return Answer(outcome)
+
+    async def _report_connection(self, session: Session, rules: Rules) -> None:
+        rule = rules.policy.ratelimit.intrusion.rules.connections
+        if not rule.enabled:
+            return
+        due = self._newcomers.due(session.client_ip, self._clock.now(), rule.seconds)
+        if rule.count == 1:
+            due = 1
+        if due:
+            offence = Offence(
+                OffenceKind.CONNECTIONS, session.client_ip, session.proxy_ip, count=due
+            )
+            await self._report((offence,))
 
     async def _recipients(self, question: Question, rules: Rules) -> Answer:
         exempt = self._exempt(question, rules)
