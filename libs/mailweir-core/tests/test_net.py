@@ -1,11 +1,27 @@
 """Addresses and networks."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+    ip_network,
+)
 
 import pytest
 from hypothesis import given, strategies as st
 
-from mailweir_core.net import NetworkSet, client_network, is_public, parse_ip, parse_network
+from mailweir_core.net import (
+    Network,
+    NetworkSet,
+    client_network,
+    is_public,
+    joined,
+    parse_ip,
+    parse_network,
+)
 
 addresses = st.ip_addresses()
 
@@ -136,3 +152,31 @@ def test_membership_agrees_with_the_standard_library(
 )
 def test_who_may_be_a_stranger(text: str, public: bool) -> None:
     assert is_public(ip_address(text)) is public
+
+
+some_networks = st.lists(
+    st.builds(
+        lambda number, prefix: ip_network((number, prefix), strict=False),
+        st.integers(0xC0000200, 0xC000021F) | st.sampled_from([0, 2**32 - 1]),
+        st.integers(24, 32),
+    )
+    | st.builds(
+        lambda number, prefix: ip_network((number, prefix), strict=False),
+        st.integers(0x20010DB8 << 96, (0x20010DB8 << 96) + 31) | st.just(2**128 - 1),
+        st.integers(120, 128),
+    ),
+    max_size=20,
+)
+
+
+@given(some_networks)
+def test_joined_is_what_the_standard_library_makes(networks: list[Network]) -> None:
+    four = collapse_addresses(net for net in networks if isinstance(net, IPv4Network))
+    six = collapse_addresses(net for net in networks if isinstance(net, IPv6Network))
+    assert joined(networks) == [*four, *six]
+
+
+def test_what_has_nothing_to_do_with_each_other_is_only_sorted() -> None:
+    networks = [ip_network((number * 512, 24)) for number in range(20_000)]
+    assert joined(reversed(networks)) == networks
+    assert joined(()) == []

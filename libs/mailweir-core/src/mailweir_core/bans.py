@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Final
 
-from mailweir_core.net import Address, Network, parse_network
+from mailweir_core.net import Address, Network, joined, parse_network
 
 ACCOUNT: Final = "account:"
 MAX_EVIDENCE: Final = 200
@@ -91,10 +91,7 @@ def paused_login(login: str, address: Address) -> str:
 
 def networks_in_force(bans: Iterable[Ban], now: float) -> list[Network]:
     """Return what is banned now as networks that do not overlap, IPv4 first, each in order."""
-    found = [parse_network(ban.subject) for ban in bans if not ban.account and ban.holds(now)]
-    four = collapse_addresses(net for net in found if isinstance(net, IPv4Network))
-    six = collapse_addresses(net for net in found if isinstance(net, IPv6Network))
-    return [*four, *six]
+    return joined(parse_network(ban.subject) for ban in bans if not ban.account and ban.holds(now))
 
 
 def ban_key(subject: str) -> str:

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+    summarize_address_range,
+)
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -40,6 +48,44 @@ def is_public(address: Address) -> bool:
     The networks for documentation count as public: nobody is there, and examples behave as the real thing.
     """
     return (address.is_global or address in _DOCUMENTATION) and not address.is_multicast
+
+
+def joined(networks: Iterable[Network]) -> list[Network]:
+    """Return the fewest networks that hold the same addresses, IPv4 first, each kind in order.
+
+    A hundred thousand that have nothing to do with each other take well under a second, for which the
+    standard library's way takes several.
+    """
+    found: list[Network] = []
+    spans: list[tuple[int, int, int, Network]] = sorted(map(_span, networks), key=_by_place)
+    place = 0
+    while place < len(spans):
+        version, first, last, network = spans[place]
+        alone = True
+        place += 1
+        while place < len(spans) and spans[place][0] == version and spans[place][1] <= last + 1:
+            alone = alone and spans[place][2] <= last  # it lies within the first
+            last = max(last, spans[place][2])
+            place += 1
+        found.extend((network,) if alone else _networks_of(version, first, last))
+    return found
+
+
+def _span(network: Network) -> tuple[int, int, int, Network]:
+    first = int(network.network_address)
+    size = 1 << (network.max_prefixlen - network.prefixlen)
+    return network.version, first, first + size - 1, network
+
+
+def _by_place(span: tuple[int, int, int, Network]) -> tuple[int, int, int]:
+    version, first, last, _ = span
+    return version, first, -last
+
+
+def _networks_of(version: int, first: int, last: int) -> Iterable[Network]:
+    if version == 4:
+        return summarize_address_range(IPv4Address(first), IPv4Address(last))
+    return summarize_address_range(IPv6Address(first), IPv6Address(last))
 
 
 class NetworkSet:

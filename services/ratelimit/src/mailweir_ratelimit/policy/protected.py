@@ -4,11 +4,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Final
 
-from mailweir_core.net import Address, Network, parse_network
+from mailweir_core.net import Address, Network, joined, parse_network
 from mailweir_policy import Policy
 
 INTERNAL: Final = (
@@ -46,10 +46,8 @@ class Ranges:
 
     def __init__(self, networks: Iterable[Network]) -> None:
         """Take networks in any order; they may overlap."""
-        nets = tuple(networks)
-        four = collapse_addresses(net for net in nets if isinstance(net, IPv4Network))
-        six = collapse_addresses(net for net in nets if isinstance(net, IPv6Network))
-        self._bounds = {4: _bounds(four), 6: _bounds(six)}
+        nets = joined(networks)
+        self._bounds = {kind: _bounds(nets, kind) for kind in (4, 6)}
 
     def overlaps(self, network: Network) -> bool:
         """Say whether the network has an address in common with one of them."""
@@ -64,8 +62,8 @@ class Ranges:
         return last >= 0 and ends[last] >= int(address)
 
 
-def _bounds(networks: Iterable[Network]) -> tuple[list[int], list[int]]:
-    nets = list(networks)
+def _bounds(networks: Iterable[Network], version: int) -> tuple[list[int], list[int]]:
+    nets = [net for net in networks if net.version == version]
     starts = [int(net.network_address) for net in nets]
     return starts, [int(net.broadcast_address) for net in nets]
 
