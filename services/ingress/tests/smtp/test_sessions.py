@@ -5,9 +5,10 @@ from ipaddress import ip_address
 
 from mailweir_core.clock import ManualClock
 from mailweir_core.decision import Decision
+from mailweir_core.net import Address
 from mailweir_core.reasons import Reason
 from mailweir_ingress.policy.rules import compile_rules
-from mailweir_ingress.smtp.pulse import Pulse
+from mailweir_ingress.smtp.pulse import TOO_LONG, Pulse
 from mailweir_ingress.smtp.sessions import Sessions, client_key
 from mailweir_policy import policy_from
 
@@ -20,6 +21,9 @@ class Fake:
     ) -> None:
         self.pulse = Pulse()
         self.in_data = in_data
+        self.client: Address | None = None
+        self.login = ""
+        self.allowed = False
         self.told: list[Decision] = []
         self.was_cut = False
         self._sessions = sessions
@@ -62,6 +66,28 @@ def test_a_client_that_has_gone_already_counts_for_nobody() -> None:
     assert sessions.count_client(one, None) == 1
     sessions.leave(one)
     assert len(sessions) == 0
+
+
+def test_a_seat_is_handed_over_with_its_client() -> None:
+    sessions, _ = a_registry()
+    gate = Fake(sessions)
+    sessions.count_client(gate, ip_address("192.0.2.9"))
+    talk = Fake(sessions)
+    sessions.leave(talk)
+    sessions.hand_over(gate, talk)
+    assert len(sessions) == 1
+    assert sessions.count_client(Fake(sessions), ip_address("192.0.2.9")) == 2
+    sessions.leave(talk)
+    assert sessions.count_client(Fake(sessions), ip_address("192.0.2.9")) == 2
+
+
+def test_those_that_are_meant_are_ended() -> None:
+    sessions, _ = a_registry()
+    anna, bob = Fake(sessions), Fake(sessions)
+    anna.login = "anna"
+    assert sessions.end(lambda member: member.login == "anna", TOO_LONG) == 1
+    assert (anna.told, bob.told) == ([TOO_LONG], [])
+    assert len(sessions) == 1
 
 
 def test_an_ipv6_client_is_its_64() -> None:

@@ -1,0 +1,118 @@
+"""What gates share: which sessions a new ban ends, and what is remembered of clients."""
+
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from mailweir_core.bans import ACCOUNT, Ban, OffenceKind, paused_login
+from mailweir_core.client import ClientFacts
+from mailweir_core.decision import Decision
+from mailweir_core.entries import make_entry
+from mailweir_core.net import Address
+from mailweir_core.reasons import Reason
+from mailweir_core.record import Listener
+from mailweir_ingress.policy.edge import Screened
+from mailweir_ingress.policy.phases import reject
+from mailweir_ingress.ports import STRANGER
+from mailweir_ingress.smtp import lobby as module
+from mailweir_ingress.smtp.guest import Caller
+from mailweir_ingress.smtp.pulse import Pulse
+
+MakeWorld = Any  # see conftest.py
+
+CLIENT = ip_address("198.51.100.7")
+LISTED = reject(Reason.LISTED, 554, "5.7.1", "You are on a list", close=True)
+
+
+class Member:
+    """A session."""
+
+    def __init__(
+        self, client: Address | None = CLIENT, login: str = "", *, allowed: bool = False
+    ) -> None:
+        self.pulse = Pulse()
+        self.in_data = True  # a ban waits for nothing
+        self.client = client
+        self.login = login
+        self.allowed = allowed
+        self.told: list[Decision] = []
+
+    def expire(self, decision: Decision) -> None:
+        self.told.append(decision)
+
+    def cut(self) -> None:
+        raise AssertionError
+
+
+def a_ban(subject: str, *, close_all: bool = True) -> Ban:
+    """Return a ban."""
+    return Ban(subject, OffenceKind.MANUAL, "", 0, 0, close_all=close_all)
+
+
+NETWORK, LOGIN = "198.51.100.0/24", f"{ACCOUNT}anna"
+PAUSE = ACCOUNT + paused_login("anna", CLIENT)
+
+
+@pytest.mark.parametrize(
+    ("subject", "member", "ends"),
+    [
+        (NETWORK, Member(), True),
+        (NETWORK, Member(ip_address("198.51.101.7")), False),
+        (NETWORK, Member(ip_address("2001:db8::7")), False),
+        (NETWORK, Member(None), False),
+        (NETWORK, Member(login="anna"), False),  # a login vouches for more than an address
+        (NETWORK, Member(allowed=True), False),
+        ("2001:db8::/64", Member(ip_address("2001:db8::7")), True),
+        ("10.0.0.0/8", Member(ip_address("10.0.0.1")), False),  # a proxy's own
+        ("10.0.0.0/8", Member(ip_address("10.1.0.1")), False),  # trusted
+        ("10.0.0.0/8", Member(ip_address("10.2.0.1")), True),
+        ("203.0.113.0/24", Member(ip_address("203.0.113.7")), False),  # on an allow list
+        (LOGIN, Member(login="anna"), True),
+        (LOGIN, Member(login="anna", allowed=True), True),
+        (LOGIN, Member(login="bob"), False),
+        (LOGIN, Member(), False),
+        (PAUSE, Member(login="anna"), True),
+        (PAUSE, Member(ip_address("203.0.113.7"), login="anna"), False),
+        (PAUSE, Member(None, login="anna"), False),
+        (PAUSE, Member(login="bob"), False),
+    ],
+)
+@pytest.mark.parametrize("close_all", [True, False])
+def test_which_sessions_a_ban_ends(
+    world: MakeWorld, subject: str, member: Member, ends: bool, close_all: bool
+) -> None:
+    w = world(relay={"proxy_networks": ["10.0.0.0/24"], "trusted_networks": ["10.1.0.0/16"]})
+    w.bans.subscribe(w.lobby.enforce)
+    w.bans.allow("a", make_entry("allow", "203.0.113.0/24"))
+    w.house.sessions.enter(member)
+    member.told.clear()
+    w.bans.put(a_ban(subject, close_all=close_all))
+    told = [(decision.reason, decision.reply.code) for decision in member.told]
+    assert told == ([(Reason.BANNED, 421)] if ends and close_all else [])
+
+
+def a_caller(key: str, listener: Listener = Listener.MX) -> Caller:
+    """Return who calls."""
+    return Caller(listener, CLIENT, str(CLIENT), 1, key=key)
+
+
+def test_what_was_found_is_remembered_while_it_holds(world: MakeWorld) -> None:
+    w = world()
+    found = Screened(LISTED, STRANGER, (), 60.0)
+    w.lobby.remember(a_caller("a"), found)
+    w.lobby.remember(a_caller("b"), Screened(None, ClientFacts(known=True)))
+    now = w.clock.now()
+    assert w.lobby.remembered(a_caller("a"), now + 59) is found
+    assert w.lobby.remembered(a_caller("a", Listener.SUBMISSION), now) is None
+    assert w.lobby.remembered(a_caller("b"), now) is None
+    assert w.lobby.remembered(a_caller("a"), now + 60) is None
+
+
+def test_only_so_many_are_remembered(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 3)
+    w = world()
+    for key in "abcd":
+        w.lobby.remember(a_caller(key), Screened(LISTED, STRANGER, (), 60.0))
+    found = [w.lobby.remembered(a_caller(key), w.clock.now()) is not None for key in "abcd"]
+    assert found == [False, True, True, True]
