@@ -3,8 +3,9 @@
     .venv/bin/python tests/bench/bus.py [--seconds 2] [--json]
 
 Publishes of 4, 40 and 400 kB, one after another and 20 at once, through `NatsBus.publish` and through
-nats-py's `js.publish`, alternating so that both see the same machine; then pulling, and bodies of 25 MB both
-ways. CPU is that of this process alone. Read the ratios, not the figures: the disk decides the rest.
+nats-py's `js.publish`, alternating so that both see the same machine; then pulling, buckets of each kind of
+storage (for these "at once" is also how many keys are read in one request), and bodies of 25 MB both ways.
+CPU is that of this process alone. Read the ratios, not the figures: the disk decides the rest.
 """
 
 import argparse
@@ -22,8 +23,12 @@ import nats
 import uvloop
 
 from mailweir_runtime.bus.nats import NatsBus
+from mailweir_runtime.bus.ports import KeyValue
 from mailweir_runtime.bus.topology import (
+    BANS,
     JUDGED,
+    PASSES,
+    RATES,
     ConsumerSpec,
     judged_subject,
 )
@@ -33,6 +38,9 @@ SIZES = (4_000, 40_000, 400_000)
 AT_ONCE = (1, 20)
 ROUNDS = 3
 BODY_BYTES = 25_000_000
+VALUE_BYTES = 200
+KEYS = 1000
+READS = (1, 16, 64)
 
 Publish = Callable[[str, bytes], Awaitable[object]]
 
@@ -133,6 +141,36 @@ async def _fill(bus: NatsBus, name: str, count: int) -> None:
         await bus.publish(judged_subject("s0", f"{name}-{number}"), b"x" * 4_000)
 
 
+async def buckets(bus: NatsBus, seconds: float) -> list[Row]:
+    """Put keys that end, and read many of them; on disk, on disk before it is synced, in memory."""
+    rows = []
+    for kind, spec in (("file", BANS), ("relaxed", PASSES), ("memory", RATES)):
+        bucket = await bus.bucket(spec)
+        numbers = itertools.count()
+
+        async def put(
+            _: str, payload: bytes, bucket: KeyValue = bucket, numbers: Iterator[int] = numbers
+        ) -> object:
+            return await bucket.put(f"k.{next(numbers) % KEYS}", payload, ttl_seconds=600.0)
+
+        for at_once in AT_ONCE:
+            row = await measure(put, VALUE_BYTES, at_once, seconds / ROUNDS, itertools.count())
+            rows.append(middle(f"put, {kind}", [row]))
+        rows += [await _reads(bucket, kind, many, seconds / ROUNDS) for many in READS]
+    return rows
+
+
+async def _reads(bucket: KeyValue, kind: str, many: int, seconds: float) -> Row:
+    """Read `many` keys a request; the row is by key."""
+    keys = [f"k.{number}" for number in range(many)]
+    began, cpu, done = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() < began + seconds:
+        done += len(await bucket.get_many(keys))
+    taken = time.perf_counter() - began
+    cost = (time.process_time() - cpu) / done * 1e6
+    return Row(f"get_many, {kind}", VALUE_BYTES, many, done / taken, cost)
+
+
 async def bodies(bus: NatsBus) -> list[Row]:
     """Put and get a big body."""
     content = os.urandom(BODY_BYTES)
@@ -172,6 +210,7 @@ async def main(seconds: float, as_json: bool) -> None:
     async with running_server() as server, connected_bus(server.url) as bus:
         rows = await publishes(bus, server.url, seconds)
         rows += await pulls(bus, seconds)
+        rows += await buckets(bus, seconds)
         rows += await bodies(bus)
     if as_json:
         print(json.dumps([asdict(row) for row in rows]))
