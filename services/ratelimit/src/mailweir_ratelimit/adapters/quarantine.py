@@ -32,7 +32,7 @@ class GrpcQuarantine:
             found = await call(
                 self._stub.Get, quarantine_pb2.GetRequest(id=ref), timeout=ASK_SECONDS
             )
-        if not found.HasField("summary"):
+        if not found.HasField("summary") or not found.summary.reason:  # its record is still to come
             return None
         held = found.summary.state == State.HELD
         return HeldState(held, found.summary.reason == Reason.OVER_LIMIT)
