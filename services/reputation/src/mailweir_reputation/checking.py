@@ -54,9 +54,8 @@ class Checker:
         else:
             begun = self._clock.monotonic()
             result = await self._check(item, policy, until, begun)
-            self._metrics.seconds.labels(item.phase).observe(self._clock.monotonic() - begun)
-        self._metrics.checks.labels(item.phase, result.outcome.status).inc()
-        self._metrics.advice.labels(item.phase, result.outcome.advice).inc()
+            self._metrics.by_phase[item.phase].observe(self._clock.monotonic() - begun)
+        self._metrics.count(item.phase, result.outcome)
         return result
 
     async def _check(self, item: Item, policy: Policy, until: float, begun: float) -> Result:

@@ -95,7 +95,7 @@ class Keeper:
 
     def note(self, watch: Watch, item: str, answer: ListAnswer) -> None:
         """Take in an answer about somebody."""
-        self._metrics.answers.labels(watch.zone.name, answer.status).inc()
+        self._metrics.answered(watch.zone.name, answer.status)
         before = watch.due_at
         self._changed(watch.note(item, answer, self._clock.monotonic()))
         if watch.due_at < before:

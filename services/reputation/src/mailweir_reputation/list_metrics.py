@@ -18,6 +18,8 @@ class ListMetrics:
     changes: Counter
     put_off: Counter
     cut_short: Counter
+    by_answer: dict[tuple[str, ListStatus], Counter] = field(default_factory=dict)
+    """Of `answers`: looking a series up through the client library costs more than counting."""
     _known: set[str] = field(default_factory=set)
 
     def follow(self, names: Iterable[str]) -> None:
@@ -26,17 +28,24 @@ class ListMetrics:
         for name in self._known - wanted:
             for status in ListStatus:
                 self.answers.remove(name, status)
+                self.by_answer.pop((name, status), None)
             for state in ZoneState:
                 self.state.remove(name, state)
                 self.changes.remove(name, state)
         for name in wanted - self._known:
             for status in ListStatus:
-                self.answers.labels(name, status)
+                self.by_answer[name, status] = self.answers.labels(name, status)
             for state in ZoneState:
                 self.state.labels(name, state)
                 self.changes.labels(name, state)
         self._known.clear()
         self._known.update(wanted)
+
+    def answered(self, name: str, status: ListStatus) -> None:
+        """Count an answer of a list; one that is no longer followed is not counted."""
+        series = self.by_answer.get((name, status))
+        if series is not None:
+            series.inc()
 
     def in_state(self, name: str, now: ZoneState) -> None:
         """Show a list in its state."""

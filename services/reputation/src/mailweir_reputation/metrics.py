@@ -1,11 +1,11 @@
 """What the reputation service counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from mailweir_core.outcome import Advice, Status
+from mailweir_core.outcome import Advice, Outcome, Status
 from mailweir_reputation.acquaintance_metrics import (
     AcquaintanceMetrics,
     declare_acquaintances,
@@ -28,6 +28,15 @@ class Metrics:
     dns: DnsMetrics
     lists: ListMetrics
     acquaintances: AcquaintanceMetrics
+    by_status: dict[tuple[Phase, Status], Counter] = field(default_factory=dict)
+    by_advice: dict[tuple[Phase, Advice], Counter] = field(default_factory=dict)
+    by_phase: dict[Phase, Histogram] = field(default_factory=dict)
+    """Series by their labels: looking one up through the client library costs more than counting."""
+
+    def count(self, phase: Phase, outcome: Outcome) -> None:
+        """Count a check."""
+        self.by_status[phase, outcome.status].inc()
+        self.by_advice[phase, outcome.advice].inc()
 
 
 def declare(registry: CollectorRegistry) -> Metrics:
@@ -62,9 +71,9 @@ def declare(registry: CollectorRegistry) -> Metrics:
         acquaintances=declare_acquaintances(registry),
     )
     for phase in Phase:
-        metrics.seconds.labels(phase)
+        metrics.by_phase[phase] = metrics.seconds.labels(phase)
         for status in Status:
-            metrics.checks.labels(phase, status)
+            metrics.by_status[phase, status] = metrics.checks.labels(phase, status)
         for advice in Advice:
-            metrics.advice.labels(phase, advice)
+            metrics.by_advice[phase, advice] = metrics.advice.labels(phase, advice)
     return metrics

@@ -1,7 +1,6 @@
 """Answers that are kept for their time, the longest unused dropped first."""
 
 from collections import OrderedDict
-from dataclasses import replace
 
 from mailweir_core.dns import DnsAnswer, DnsQuestion
 
@@ -28,7 +27,8 @@ class AnswerCache:
             del self._kept[question]
             return None
         self._kept.move_to_end(question)
-        return replace(answer, ttl=until - now)
+        # written out: this is asked for more often than anything, and `replace` takes several times as long
+        return DnsAnswer(answer.status, answer.records, until - now, answer.detail)
 
     def put(self, question: DnsQuestion, answer: DnsAnswer, now: float) -> None:
         """Keep an answer for its TTL."""

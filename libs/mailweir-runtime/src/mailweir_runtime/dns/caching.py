@@ -59,6 +59,7 @@ class CachingResolver:
         self._upstream = upstream
         self._clock = clock
         self._metrics = metrics
+        self._sources = {source: metrics.questions.labels(source) for source in Source}
         self._limits = limits = limits or Limits()
         self._zone_of = zone_of
         self._cache = AnswerCache(limits.cache_entries)
@@ -131,7 +132,7 @@ class CachingResolver:
         return self._from(Source.SERVER, flight)
 
     def _from(self, source: Source, found: Found) -> Found:
-        self._metrics.questions.labels(source).inc()
+        self._sources[source].inc()
         return found
 
     async def _fly(self, question: DnsQuestion, zone: str) -> DnsAnswer:
