@@ -208,6 +208,7 @@ async def test_a_bounce_is_not_kept_waiting(stage: Stage) -> None:
 
 
 async def test_the_forecast_counts(stage: Stage) -> None:
+    assert (await stage.try_once("forecast@example.net")).startswith("451")
     async with asyncio.timeout(20):
         while not (found := await stage.rest("GET", "/greylist/forecast"))["deferred"]:
             await asyncio.sleep(0.2)
