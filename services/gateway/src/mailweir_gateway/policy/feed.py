@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from mailweir_core.net import Network, joined, parse_network
+from mailweir_core.net import joined, parse_network
 
 
-def feed(subjects: Iterable[str]) -> list[Network]:
-    """Return the networks, IPv4 first, each kind in order; raises ValueError for what is none."""
-    return joined(map(parse_network, subjects))
+def feed(subjects: Iterable[str]) -> str:
+    """Return the networks, one CIDR a line, IPv4 first; raises ValueError for what is none."""
+    return "".join(f"{network}\n" for network in joined(map(parse_network, subjects)))
