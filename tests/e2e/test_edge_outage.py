@@ -68,10 +68,12 @@ class Running:
         while True:
             try:
                 found = await asyncio.to_thread(self.product.get, f"/messages/{fate.ref}")
-                return _worst(found["checks"])
+                if found["checks"]:  # delivery may be written down before the record is
+                    return _worst(found["checks"])
             except httpx2.HTTPError:
                 if time.monotonic() > end:
                     raise
+            assert time.monotonic() < end, f"{fate.ref} has no record"
             await asyncio.sleep(0.2)
 
     def count(self, check: str, status: str) -> float:
