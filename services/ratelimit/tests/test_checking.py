@@ -202,3 +202,20 @@ async def test_two_at_once_share_what_is_left(world: World) -> None:
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(passed(world, connect(), 10)) for _ in range(10)]
     assert sum(task.result() for task in running) == 60
+
+
+async def test_a_question_that_breaks_spoils_no_other(world: World) -> None:
+    broken = Question(Phase.RCPT, None, sender="a@b.c", recipients=("x@d.e", "y@d.e"))
+    answers = await world.ask(connect(), broken, connect("192.0.2.2"))
+    assert [answer.outcome.status for answer in answers] == [Status.OK, Status.TEMPERROR, Status.OK]
+    assert len(answers[1].recipients) == 2
+
+
+async def test_a_held_message_with_an_odd_reference_does_not_wait(
+    world: World, config: Config
+) -> None:
+    config.change(outbound={"default_user": {"messages": 1}})
+    await world.ask(world.message())
+    (answer,) = await world.ask(world.message(ref="not a reference *"))
+    assert answer.outcome.advice is Advice.HOLD
+    assert await world.waiting.all() == []

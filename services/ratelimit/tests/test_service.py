@@ -11,11 +11,13 @@ from mailweir_core.client import ClientClass, ClientFacts
 from mailweir_core.record import Listener, Session
 from mailweir_ratelimit.app import build, registering
 from mailweir_ratelimit.metrics import declare
+from mailweir_ratelimit.service import MOST_RECIPIENTS
 from mailweir_ratelimit.settings import Settings
 from mailweir_runtime.bus.memory import MemoryBus
 from mailweir_runtime.bus.ports import Bus, BusUnavailable
 from mailweir_runtime.convert import client_to_proto, session_to_proto
 from mailweir_runtime.rpc import RpcFailed, RpcFailure, call, open_channel, serve
+from mailweir_testkit.events import ref_of
 from mailweir_testkit.nats import connected_bus, nats_server
 from mailweir_testkit.runtime import running_runtime
 
@@ -61,7 +63,7 @@ async def check(stub: Stub, *items: pb.CheckItem) -> list[pb.CheckResult]:
 
 def sent(number: int, user: str = "ann@example.com", recipients: int = 1) -> pb.CheckItem:
     people = [f"u{n}@example.net" for n in range(recipients)]
-    return item("MESSAGE", user=user, sender=user, ref=f"r{number}", recipients=people, bytes=10)
+    return item("MESSAGE", user=user, sender=user, ref=ref_of(number), recipients=people, bytes=10)
 
 
 async def test_a_batch_is_answered_in_order(stub: Stub) -> None:
@@ -92,6 +94,13 @@ async def test_connections_by_class(stub: Stub, config: Config) -> None:
 async def test_too_many_items_are_refused(stub: Stub) -> None:
     with pytest.raises(RpcFailed) as failure:
         await check(stub, *[item("CONNECT")] * 11)
+    assert failure.value.kind is RpcFailure.INVALID
+
+
+async def test_too_many_recipients_are_refused(stub: Stub) -> None:
+    many = item("RCPT", sender="a@b.c", recipients=["x@example.com"] * (MOST_RECIPIENTS + 1))
+    with pytest.raises(RpcFailed) as failure:
+        await check(stub, many)
     assert failure.value.kind is RpcFailure.INVALID
 
 

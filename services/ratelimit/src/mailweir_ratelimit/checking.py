@@ -27,9 +27,11 @@ from mailweir_ratelimit.policy.question import Answer, Phase, Question
 from mailweir_ratelimit.policy.selectors import Facts
 from mailweir_ratelimit.ports import Counters
 from mailweir_ratelimit.rules import Rules
+from mailweir_runtime.logs import get_logger
 
 Report = Callable[[Sequence[Offence]], Coroutine[Any, Any, Sequence[Ban | None]]]
 R = TypeVar("R")
+_log = get_logger(__name__)
 EXEMPT: Final = Outcome(CHECK, Status.SKIPPED, detail="exempt")
 _RESULTS: Final = {
     Status.OK: "passed",
@@ -63,7 +65,12 @@ class Checker:
         return await _in_order([self._answer(one, rules) for one in questions])
 
     async def _answer(self, question: Question, rules: Rules) -> Answer:
-        answer = await self._phases[question.phase](question, rules)
+        try:
+            answer = await self._phases[question.phase](question, rules)
+        except Exception as error:  # noqa: BLE001 - one bad question must not spoil the others of its call
+            _log.exception("not_counted", ref=question.ref, phase=question.phase)
+            failed = failure((type(error).__name__,))
+            answer = Answer(failed, (failed,) * len(question.recipients))
         outbound = question.phase is Phase.MESSAGE and question.session.auth_user
         phase = "outbound" if outbound else question.phase.value
         for outcome in answer.recipients or (answer.outcome,):

@@ -1,6 +1,7 @@
 """Mail of our own users: counted in its quotas, or held until there is room."""
 
 from mailweir_core.clock import Clock
+from mailweir_core.ids import is_ref
 from mailweir_core.outcome import Outcome
 from mailweir_ratelimit.policy.limits import NOTHING, failure
 from mailweir_ratelimit.policy.outbound import over
@@ -34,6 +35,6 @@ class Outgoing:
             return NOTHING
         allowance, unit = standing.over
         outcome = over(allowance, unit, day_ends(standing.day, policy.timezone), policy.timezone)
-        if rules.policy.quarantine.active:
+        if rules.policy.quarantine.active and is_ref(mail.ref):
             await self._waiting.add(Waiting(mail.ref, login, amount, self._clock.now()))
         return outcome

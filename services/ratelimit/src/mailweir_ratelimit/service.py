@@ -22,6 +22,8 @@ from mailweir_ratelimit.service_bans import BanMethods
 from mailweir_runtime.rpc import Refused, RpcFailure
 
 Context = Any  # grpc.aio.ServicerContext; its generic parameters say nothing here
+MOST_RECIPIENTS: Final = 20_000
+"""Recipients in one call, over all its questions."""
 UNKNOWN_PHASE: Final = Answer(Outcome(CHECK, Status.SKIPPED, detail="a phase that is not known"))
 
 
@@ -45,6 +47,10 @@ class RatelimitService(BanMethods):
         """Count every item by one policy, results in order. Raises Refused for too many items."""
         if len(request.items) > self._batch_items:
             detail = f"{len(request.items)} items in a call; the most is {self._batch_items}"
+            raise Refused(RpcFailure.INVALID, detail)
+        recipients = sum(len(item.recipients) for item in request.items)
+        if recipients > MOST_RECIPIENTS:
+            detail = f"{recipients} recipients in a call; the most is {MOST_RECIPIENTS}"
             raise Refused(RpcFailure.INVALID, detail)
         questions = [question_from_proto(item) for item in request.items]
         answers = await self._answers(questions)
