@@ -2,7 +2,7 @@
 
     python tests/bench/entries.py [--entries 1000000]
 
-Nine in ten entries are IPv4 addresses, the others networks, host names and senders, as imported lists have them.
+Nine in ten entries are IPv4 addresses, the others networks, host names and senders, as in imported lists.
 """
 
 import argparse
