@@ -9,7 +9,7 @@ import grpc.aio
 from mailweir.ratelimit.v1 import ratelimit_pb2, ratelimit_pb2_grpc
 from mailweir_core.bans import ACCOUNT, CODES, OffenceKind, ban_network
 from mailweir_core.clock import Clock
-from mailweir_core.net import parse_ip, parse_network
+from mailweir_core.net import joined, parse_ip, parse_network
 from mailweir_gateway.adapters.edge import (
     COMMAND_SECONDS,
     QUERY_SECONDS,
@@ -19,7 +19,6 @@ from mailweir_gateway.adapters.edge import (
 from mailweir_gateway.adapters.explain import time
 from mailweir_gateway.models.bans import BanPage, BanShape
 from mailweir_gateway.models.limits import BucketShape, UsagePage, UsageShape
-from mailweir_gateway.policy.feed import feed
 from mailweir_gateway.ports import SearchRefused
 from mailweir_gateway.ports_edge import ServiceUnavailable
 from mailweir_runtime.rpc import call, open_channel
@@ -166,7 +165,8 @@ class MemoryRatelimit:
     async def export(self) -> list[str]:
         """Return the networks that a firewall may turn away."""
         self._check()
-        return [str(net) for net in feed(s for s in self._bans if not s.startswith(ACCOUNT))]
+        networks = (parse_network(s) for s in self._bans if not s.startswith(ACCOUNT))
+        return list(map(str, joined(networks)))
 
     async def ban(
         self, subject: str, seconds: float, reason: str, actor: str, *, close_all: bool
