@@ -255,6 +255,34 @@ async def test_greylisting_is_for_strangers_and_where_it_is_on(
     assert len(world.reputation.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("policy", "address", "stages"),
+    [
+        ({}, "192.0.2.9", [Stage.CONNECT, Stage.RCPT]),
+        ({}, "127.0.0.1", []),
+        ({"exempt_networks": ["192.0.2.0/24"]}, "192.0.2.9", []),
+        ({"limits": []}, "192.0.2.9", [Stage.CONNECT]),  # intrusion prevention counts them
+        ({"limits": [], "intrusion": {"enabled": False}}, "192.0.2.9", []),
+    ],
+)
+async def test_what_nobody_counts_is_not_told(
+    policy: dict[str, Any], address: str, stages: list[Stage]
+) -> None:
+    world = World()
+    world.rules = rules(ratelimit=policy)
+    session = replace(MX, client_ip=address)
+    await world.edge.screen(session, world.rules)
+    await world.recipients(STRANGER, session)
+    assert [asked.stage for asked in world.ratelimit.asked] == stages
+
+
+async def test_a_proxy_that_looks_in_is_not_counted() -> None:
+    world = World()
+    world.rules = rules(relay={"proxy_networks": ["10.0.0.0/8"]})
+    await world.edge.screen(replace(MX, client_ip="10.1.2.3"), world.rules)
+    assert world.ratelimit.asked == []
+
+
 async def test_an_answer_that_is_too_short_refuses_nobody() -> None:
     world = World(greylist=lambda asked: GreylistAnswer(()))
     assert [one.decision for one in await world.recipients()] == [None, None]

@@ -44,11 +44,13 @@ from mailweir_ingress.ports import (
     Stage,
 )
 from mailweir_policy.greylist import GreylistMode
+from mailweir_policy.ratelimit import Unit
 
 REPORT_SECONDS: Final = 0.25
 """How long the reply to an offence waits for what follows from it."""
 
 _TAKEN: Final = RecipientFound(None)
+_NOTHING: Final[frozenset[Unit]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Edge:
         """
         if not self.deployed or session.trusted:
             return Screened(None, STRANGER)
+        counts = _counted(session, rules)
         seconds = rules.policy.edge.connect_seconds
         started = self._clock.monotonic()
         reputation: asyncio.Task[ReputationAnswer] | None = None
@@ -139,7 +142,9 @@ class Edge:
             counted = RatelimitQuestion(
                 Stage.CONNECT, session, STRANGER if remembered is None else remembered.client
             )
-            ratelimit = self._ask_ratelimit(both, counted, seconds)
+            ratelimit = None
+            if Unit.CONNECTIONS in counts:
+                ratelimit = self._ask_ratelimit(both, counted, seconds)
         self._took(Phase.CONNECT, started)
         found = _known(reputation.result()) if reputation is not None else remembered
         screened = _screened(found or Screened(None, STRANGER), ratelimit, rules)
@@ -197,12 +202,13 @@ class Edge:
                 ReputationQuestion(Stage.RCPT, session, client, sender, asked),
                 seconds,
             )
-            ratelimit = self._ask_ratelimit(
-                all_of_them,
-                RatelimitQuestion(Stage.RCPT, session, client, sender, asked),
-                seconds,
-            )
-            greylist = None
+            ratelimit = greylist = None
+            if Unit.RECIPIENTS in _counted(session, rules):
+                ratelimit = self._ask_ratelimit(
+                    all_of_them,
+                    RatelimitQuestion(Stage.RCPT, session, client, sender, asked),
+                    seconds,
+                )
             if not client.known and rules.policy.greylist.mode is not GreylistMode.OFF:
                 greylist = self._ask_greylist(
                     all_of_them, GreylistQuestion(session, client, sender, asked), seconds
@@ -296,7 +302,9 @@ class Edge:
         session = judged.envelope.session
         if session.auth_user:
             return True
-        return rules.counts_messages and not session.trusted and not judged.client.allowed
+        if session.trusted or judged.client.allowed:
+            return False
+        return not _counted(session, rules).isdisjoint((Unit.MESSAGES, Unit.BYTES))
 
     def _ask_reputation(
         self, group: asyncio.TaskGroup, question: ReputationQuestion, seconds: float
@@ -330,6 +338,11 @@ class Edge:
 
     def _took(self, phase: Phase, started: float) -> None:
         self._metrics.seconds[phase].observe(self._clock.monotonic() - started)
+
+
+def _counted(session: Session, rules: Rules) -> frozenset[Unit]:
+    """Return what is counted of a client that is no user of ours."""
+    return _NOTHING if parse_ip(session.client_ip) in rules.uncounted else rules.counts
 
 
 def _is_stranger(session: Session) -> bool:

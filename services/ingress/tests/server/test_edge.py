@@ -32,6 +32,7 @@ LIST = [
         "addresses": ["bob@example.com", "eve@example.com", "zoe@example.com"],
     }
 ]
+COUNTED = {"ratelimit__exempt_networks": []}  # so that a client on loopback counts
 ACCOUNTS = {"anna@example.com": ("secret", "anna@example.com")}
 SUSPICIOUS = ClientFacts(suspicion=3.0)
 
@@ -76,7 +77,7 @@ def edge(
 
 async def test_each_phase_is_one_question_to_each_service(gate: MakeGate) -> None:
     services = edge()
-    async with gate(services=services, relay__domains=LIST) as g:
+    async with gate(services=services, relay__domains=LIST, **COUNTED) as g:
         client = await g.greeted()
         lines = [
             "MAIL FROM:<anna@example.net>",
@@ -141,7 +142,7 @@ async def test_a_transaction_begins_with_what_was_known_at_connect(gate: MakeGat
 
 async def test_nobody_asks_about_our_own_users(gate: MakeGate) -> None:
     services = edge(at(Stage.CONNECT, LISTED))
-    async with gate(services=services, accounts=ACCOUNTS) as g:
+    async with gate(services=services, accounts=ACCOUNTS, **COUNTED) as g:
         client = await g.submitter()
         assert (await client.log_in("anna@example.com", "secret")).code == 235
         await client.begin("bob@elsewhere.example", sender="anna@example.com")
@@ -230,7 +231,7 @@ async def test_each_recipient_has_its_own_reply(gate: MakeGate) -> None:
         each = tuple(TOO_MANY if "eve" in one else fine for one in asked.recipients)
         return RatelimitAnswer(fine, each if asked.stage is Stage.RCPT else ())
 
-    async with gate(services=edge(ratelimit=MemoryRatelimit(some))) as g:
+    async with gate(services=edge(ratelimit=MemoryRatelimit(some)), **COUNTED) as g:
         client = await g.greeted()
         await client.ask("MAIL FROM:<anna@example.net>")
         await client.send(b"RCPT TO:<bob@example.com>\r\nRCPT TO:<eve@example.com>\r\n")
@@ -243,7 +244,7 @@ async def test_each_recipient_has_its_own_reply(gate: MakeGate) -> None:
 
 async def test_what_was_found_is_judged_and_recorded(gate: MakeGate) -> None:
     spf = hit("reputation", Advice.NONE, Reason.SPF_FAILED)
-    async with gate(services=edge(at(Stage.MAIL, spf))) as g:
+    async with gate(services=edge(at(Stage.MAIL, spf)), **COUNTED) as g:
         client = await g.greeted()
         assert (await client.deliver()).code == 250
         ((told,),) = g.scorer.outcomes
@@ -267,7 +268,8 @@ async def test_a_service_that_is_away_is_named_and_the_policy_followed(
     answers: dict[str, Any] = {check: away}
     if check == "ratelimit":
         answers = {"ratelimit": MemoryRatelimit(away)}
-    async with gate(services=edge(**answers), **{f"degradation__{check}": follows}) as g:
+    policy = {**COUNTED, f"degradation__{check}": follows}
+    async with gate(services=edge(**answers), **policy) as g:
         client = await g.greeted()
         await client.ask("MAIL FROM:<anna@example.net>")
         assert (await client.ask("RCPT TO:<bob@example.com>")).code == rcpt
@@ -289,7 +291,7 @@ async def test_the_201st_message_is_held_with_a_clear_reply(gate: MakeGate) -> N
         return RatelimitAnswer(OVER if asked.stage is Stage.MESSAGE else Outcome("x", Status.OK))
 
     services = edge(ratelimit=MemoryRatelimit(limit))
-    async with gate(services=services, accounts=ACCOUNTS) as g:
+    async with gate(services=services, accounts=ACCOUNTS, **COUNTED) as g:
         client = await g.submitter()
         await client.log_in("anna@example.com", "secret")
         await client.begin("bob@elsewhere.example", sender="anna@example.com")
