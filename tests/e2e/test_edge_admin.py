@@ -1,6 +1,7 @@
 """Bans, limits, lists, greylisting as admins keep them: the command line over REST on the real services."""
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One product for the module; each test keeps to names of its own."""
-    with product(tmp_path_factory.mktemp("admin") / "data", "--no-samples") as made:
+    data = tmp_path_factory.mktemp("admin") / "data"
+    quick = ("--set=edge.wait.enabled=false", "--set=reputation.entry_valid_seconds=1")
+    with product(data, "--no-samples", "--proxy-from", "127.0.0.1/32", *quick) as made:
         yield made
 
 
@@ -85,6 +88,30 @@ def test_a_list_is_imported_whole_or_not_at_all(running: Product, tmp_path: Path
     assert found(running, "lists", "list", "--text", "198.51.100.128") == []
     for entry in found(running, "lists", "list"):
         mailweir(running, "lists", "remove", entry["id"])
+
+
+def test_who_is_blocked_is_turned_away_and_counted(running: Product) -> None:
+    client = "198.51.100.77"
+    assert greeting(running, client) == 220
+    made = found(running, "lists", "add", "block", "198.51.100.64/27", "--for", "1h")
+    wait_until(lambda: greeting(running, client) >= 500, 5, "the block holds")
+    assert greeting(running, "198.51.100.99") == 220
+
+    def counted() -> bool:
+        entry = running.get(f"/lists/{made['id']}")
+        return bool(entry["hits"] >= 1 and entry["hit_at"])
+
+    wait_until(counted, 20, "the hit is counted")
+    mailweir(running, "lists", "remove", made["id"])
+    wait_until(lambda: greeting(running, client) == 220, 15, "the block is gone")
+
+
+def greeting(running: Product, client: str) -> int:
+    """Return the code that a client is greeted with, its address told by a proxy."""
+    with socket.create_connection(running.address("smtp"), 20) as connection:
+        connection.sendall(f"PROXY TCP4 {client} 127.0.0.1 40000 25\r\n".encode())
+        with connection.makefile("rb") as lines:
+            return int(lines.readline()[:3] or b"0")
 
 
 def test_greylisting_only_logs_at_first_and_says_so(running: Product) -> None:

@@ -96,7 +96,11 @@ def add(  # noqa: PLR0913
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Add an entry; it holds within a second."""
+    """Add an entry; it holds at once.
+
+    What was found of a client a moment ago is asked for anew within a minute
+    (reputation.entry_valid_seconds).
+    """
     body = {
         "kind": kind.value, "item": item, "owner": owner, "recipients": recipient or [], "note": note,
         "expires_at": _until(lasting) or None,
@@ -116,7 +120,7 @@ def remove(
     key: Key = None,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Remove an entry; it holds no more within a second."""
+    """Remove an entry."""
     with connected(data, key, url) as api:
         api.call("DELETE", f"/lists/{part(entry)}")
     typer.echo(f"{entry} is removed")

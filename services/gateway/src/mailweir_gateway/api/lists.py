@@ -47,7 +47,10 @@ def lists(tools: Tools) -> APIRouter:
 
     @router.post("", status_code=201, responses=responses(409, 415, 422, 503))
     async def add_entry(request: Request, body: EntryChange) -> ListEntryShape:
-        """Add an entry; it holds within a second."""
+        """Add an entry; it holds at once.
+
+        What was found of a client a moment ago is asked for anew after `reputation.entry_valid_seconds`.
+        """
         entry = _entry(tools, body, actor_of(request.scope))
         if not await tools.lists.add(entry):
             raise Problem(409, f"there is such an entry already: {entry.id}")
@@ -85,7 +88,7 @@ def _one(router: APIRouter, tools: Tools) -> None:
 
     @router.delete("/{id}", status_code=204, responses=responses(404, 422, 503))
     async def delete_entry(entry_id: Id) -> None:
-        """Remove an entry; it holds no more within a second."""
+        """Remove an entry; it holds no more as soon as a new one would hold."""
         if not await tools.lists.delete(entry_id):
             raise Problem(404, "there is no such entry")
 
