@@ -17,13 +17,15 @@ from mailweir_core.net import Address
 from mailweir_ingress.adapters.bans import BusBans as IngressBans
 from mailweir_policy.document import policy_from
 from mailweir_ratelimit.app import build
+from mailweir_ratelimit.bailiff import strikes_key
 from mailweir_ratelimit.intrusion import Intrusion
 from mailweir_ratelimit.metrics import declare
 from mailweir_ratelimit.policy.intrusion import Offence
+from mailweir_ratelimit.policy.strikes import load_strikes
 from mailweir_ratelimit.settings import Settings
 from mailweir_runtime.bus.ports import Bus
 from mailweir_runtime.config import PolicySnapshot, StaticConfig
-from mailweir_testkit.nats import connected_bus, nats_server
+from mailweir_testkit.nats import connected_bus, nats_server, running_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -170,3 +172,22 @@ async def test_what_a_ban_turned_away_is_summed_over_ingresses(cluster: Cluster)
         await bans.write_counts()
     ((_, hits),) = (await cluster.ratelimit[0].bans()).bans
     assert hits == 6
+
+
+async def test_bans_and_strikes_outlive_the_broker_and_counting_goes_on() -> None:
+    relay = Offence(OffenceKind.RELAY, "192.0.2.9", count=5)
+    async with running_server() as server, connected_bus(server.url) as bus:
+        intrusion = await _ratelimit(bus)
+        await intrusion.report([Offence(OffenceKind.TRAP, "192.0.2.7")])
+        await server.kill()
+        assert await intrusion.report([relay]) == [None]  # away: nobody is banned
+        await server.start()
+        async with asyncio.timeout(20):
+            while (await intrusion.report([relay]))[0] is None:
+                await asyncio.sleep(0.1)
+        another = await _ratelimit(bus)
+        await another.load()
+        subjects = {ban.subject for ban, _ in (await another.bans()).bans}
+        assert subjects == {"192.0.2.7/32", "192.0.2.9/32"}
+        (past,) = await another.stores.strikes.read([strikes_key("192.0.2.7/32")])
+        assert load_strikes(past).count == 1

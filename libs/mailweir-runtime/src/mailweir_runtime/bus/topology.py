@@ -153,7 +153,7 @@ RATES: Final = BucketSpec(
     "rates", storage="memory", key_ttl=True, description="inbound counters; lost with the broker"
 )
 QUOTAS: Final = BucketSpec(
-    "quotas", key_ttl=True, description="outbound counters, and what waits for them"
+    "quotas", key_ttl=True, description="outbound counters, what waits for them; bans in a row"
 )
 HISTORY: Final = BucketSpec(
     "history", relaxed=True, key_ttl=True,
