@@ -25,6 +25,7 @@ from mailweir_runtime.bus.topology import DELIVERER
 from mailweir_runtime.config import ensure_first, propose
 from mailweir_runtime.convert import session_to_proto
 from mailweir_runtime.rpc import RpcFailed, call, open_channel, serve
+from mailweir_testkit.events import ref_of
 from mailweir_testkit.nats import NatsServer, connected_bus, running_server
 from mailweir_testkit.runtime import running_runtime
 
@@ -124,7 +125,7 @@ class Fleet:
 
 
 def message(number: int) -> pb.CheckItem:
-    ref = f"01JRATELIMIT{number:014d}-1"
+    ref = ref_of(number)
     session = Session(ref[:26], Listener.SUBMISSION, "192.0.2.1", auth_user=LOGIN)
     return pb.CheckItem(
         phase=pb.CHECK_PHASE_MESSAGE, session=session_to_proto(session), sender=LOGIN,
