@@ -2,8 +2,9 @@
 
     python tests/bench/reputation.py [--seconds 3] [--zones 6]
 
-Prints microseconds of CPU per item, without gRPC: a client that no list knows, one that lists refuse, and MAIL
-with a greeting, SPF and the sender's domain. The first round, which asks a name server on loopback, is not timed.
+Prints microseconds of CPU per item, without gRPC: a client that no list knows, one that lists refuse, and
+MAIL with a greeting, SPF and the sender's domain. The first round, which asks a name server on loopback, is
+not timed.
 """
 
 import argparse

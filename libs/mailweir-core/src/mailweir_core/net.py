@@ -42,6 +42,7 @@ def client_network(address: Address) -> Network:
     return ip_network((address, 24 if address.version == 4 else 64), strict=False)
 
 
+@lru_cache(maxsize=4096)
 def is_public(address: Address) -> bool:
     """Say whether an address may be a stranger's, which can be asked about.
 

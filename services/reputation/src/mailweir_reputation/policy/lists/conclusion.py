@@ -46,6 +46,9 @@ def conclude(
     rules, remedy = policy.reputation, policy.edge.listed
     if remedy is Remedy.OFF:
         return Finding(lookups=lookups)
+    order = {zone.name: number for number, zone in enumerate(rules.zones)}
+    # in the order of the policy, whoever answered first
+    listings = sorted(listings, key=lambda listing: order.get(listing.zone.name, len(order)))
     standing, score = weigh(listings, (), rules), total(listings)
     refused = standing is Standing.REFUSED and remedy in _ADVICE
     valid = min(max(seconds, rules.shortest_valid_seconds), rules.longest_valid_seconds)
