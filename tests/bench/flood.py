@@ -1,6 +1,6 @@
 """A flood of clients that are turned away, beside a few that send mail; and the same flood on postscreen.
 
-    python tests/bench/flood.py [--json] [--connections 20000] [--rate 1000]
+    python tests/bench/flood.py [--json] [--connections 20000] [--rate 500]
 
 The whole product runs behind a PROXY header, which says for whom each connection comes: half of the flood are
 banned networks, half are on a block list. Known senders send 20 messages a second, first alone, then beside
@@ -207,7 +207,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=20_000)
-    parser.add_argument("--rate", type=float, default=1000.0, help="connections a second")
+    parser.add_argument("--rate", type=float, default=500.0, help="connections a second")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

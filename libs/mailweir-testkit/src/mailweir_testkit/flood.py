@@ -14,13 +14,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_network
 from typing import Final, cast
 
 import uvloop
 
-TICK_SECONDS: Final = 0.01
+TICK_SECONDS: Final = 0.002
 """Connections that are due are begun this often."""
 MAX_OPEN: Final = 2000
 REPLY_LENGTH: Final = 28
@@ -98,7 +99,7 @@ async def paced(rate: float, count: int, begin: Callable[[int], Awaitable[None]]
 class _Visit(asyncio.Protocol):
     """One connection that says for whom it comes, and hears what it is told."""
 
-    __slots__ = ("_away", "_hello", "_reply", "over")
+    __slots__ = ("_away", "_hello", "_pipe", "_reply", "over")
 
     def __init__(self, hello: bytes, away: Away, over: asyncio.Future[None]) -> None:
         self._hello = hello
@@ -107,10 +108,13 @@ class _Visit(asyncio.Protocol):
         self.over = over
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.WriteTransport, transport).write(self._hello)
+        self._pipe = cast(asyncio.Transport, transport)
+        self._pipe.write(self._hello)
 
     def data_received(self, data: bytes) -> None:
         self._reply += data
+        if self._reply.startswith(b"2"):  # it was let in, and has nothing to say
+            self._pipe.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None or not self._reply.endswith(b"\r\n"):
@@ -162,9 +166,13 @@ async def letter(port: int, address: str, number: int) -> tuple[float, str]:
                     break
                 writer.write(command)
                 reply = await _reply(reader)
-            return time.monotonic() - started, reply
+            took = time.monotonic() - started
+            writer.write(b"QUIT\r\n")
+            return took, reply
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 def _commands(address: str, number: int) -> Sequence[bytes]:
