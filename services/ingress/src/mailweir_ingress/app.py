@@ -195,15 +195,9 @@ async def build(  # noqa: PLR0913 - one argument per part of what is around it
         doors = {listener: Door(listener, tls, house) for listener in Listener}
         plan = [Listening(doors[address.listener], address.where) for address in addresses]
         stack.push_async_callback(keeper.flush)
-        await stack.enter_async_context(rt.background(keeper.write_notes()))
-        await stack.enter_async_context(rt.background(accounts.follow()))
-        await stack.enter_async_context(rt.background(sessions.sweep_forever()))
-        await stack.enter_async_context(rt.background(bans.follow()))
-        await stack.enter_async_context(rt.background(passes.store()))
-        lobby = await stack.enter_async_context(_lobby(rt, house))
-        bans.subscribe(lobby.enforce)
-        if not await bans.first(BANS_SECONDS):
-            _log.warning("bans_not_read_yet", detail="nobody is banned until they are")
+        for work in (keeper.write_notes, accounts.follow, sessions.sweep_forever, passes.store):
+            await stack.enter_async_context(rt.background(work()))
+        lobby = await stack.enter_async_context(_lobby(rt, house, bans))
         stack.push_async_callback(_drain, rt, sessions)
         bound = await stack.enter_async_context(open_doors(plan, lobby))
         for listener, places in bound.items():
@@ -212,11 +206,18 @@ async def build(  # noqa: PLR0913 - one argument per part of what is around it
 
 
 @asynccontextmanager
-async def _lobby(rt: Runtime, house: House) -> AsyncIterator[Lobby]:
-    """Yield what gates share; at the end no connection without a session is left, and each is recorded."""
+async def _lobby(rt: Runtime, house: House, bans: BusBans) -> AsyncIterator[Lobby]:
+    """Yield what gates share, once the bans are known or take too long.
+
+    At the end no connection without a session is left, and what was turned away is recorded.
+    """
     lobby = Lobby(house, rt.tasks.create_task)
     house.metrics.waiting.set_function(lambda: lobby.waiting)
-    async with rt.background(lobby.turned_away.sweep_forever()):
+    bans.subscribe(lobby.enforce)
+    sweeping = rt.background(lobby.turned_away.sweep_forever())
+    async with rt.background(bans.follow()), sweeping:
+        if not await bans.first(BANS_SECONDS):
+            _log.warning("bans_not_read_yet", detail="nobody is banned until they are")
         try:
             yield lobby
         finally:

@@ -132,6 +132,10 @@ class Bans(Protocol):
         """Return the ban that an address falls under; None for who an allow list of the system names."""
         ...
 
+    def allows(self, client: Address | None, now: float) -> bool:
+        """Say whether an allow list of the system names an address."""
+        ...
+
     def account(self, login: str, now: float) -> Ban | None:
         """Return the ban of a login, or of what `mailweir_core.bans.paused_login` makes of one."""
         ...
@@ -180,20 +184,23 @@ class Stage(StrEnum):
     """How far a session has come when the edge is asked about it."""
 
     CONNECT = "connect"
-    MAIL = "mail"
     RCPT = "rcpt"
     MESSAGE = "message"
 
 
 @dataclass(frozen=True, slots=True)
 class ReputationQuestion:
-    """Who is this? `sender` is empty before MAIL and for the null sender, `recipients` before RCPT."""
+    """Who is this? `sender` is empty before MAIL and for the null sender, `recipients` before RCPT.
+
+    `with_sender`: the sender is looked at with the recipients; nobody has asked about it yet.
+    """
 
     stage: Stage
     session: Session
     client: ClientFacts = STRANGER
     sender: str = ""
     recipients: tuple[str, ...] = ()
+    with_sender: bool = False
 
     def unanswered(self, outcome: Outcome) -> "ReputationAnswer":
         """Return what stands for the answer where there is none."""

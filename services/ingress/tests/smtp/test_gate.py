@@ -205,6 +205,23 @@ async def test_the_listed_are_told_and_remembered(world: MakeWorld) -> None:
     assert len(w.edge.asked) == 2
 
 
+async def test_who_is_allowed_since_it_was_refused_is_asked_about_anew(world: MakeWorld) -> None:
+    w = world(edge=NO_WAIT)
+    w.edge.deployed = ("reputation",)
+    w.edge.says = Screened(LISTED, STRANGER, (), 60.0)
+    w.connect()
+    await w.checked()
+    w.bans.allow("a", make_entry("allow", CLIENT))
+    w.edge.says = Screened(None, ClientFacts(allowed=True), (), 60.0)
+    visit = w.connect()
+    await w.checked()
+    assert visit.gate.state is State.GONE
+    assert w.edge.asked[1][1] is None
+    w.connect()
+    await w.checked()
+    assert w.edge.asked[2][1] is w.edge.says
+
+
 async def test_what_is_remembered_of_a_client_is_told_to_the_edge(world: MakeWorld) -> None:
     w = world(edge=NO_WAIT)
     w.edge.deployed = ("reputation",)

@@ -1,5 +1,6 @@
 """What gates share: which sessions a new ban ends, and what is remembered of clients."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -116,3 +117,10 @@ def test_only_so_many_are_remembered(world: MakeWorld, monkeypatch: pytest.Monke
         w.lobby.remember(a_caller(key), Screened(LISTED, STRANGER, (), 60.0))
     found = [w.lobby.remembered(a_caller(key), w.clock.now()) is not None for key in "abcd"]
     assert found == [False, True, True, True]
+
+
+def test_another_policy_may_say_otherwise(world: MakeWorld) -> None:
+    w = world()
+    w.lobby.remember(a_caller("a"), Screened(LISTED, STRANGER, (), 60.0))
+    w.rules = replace(w.rules, version="v.2")
+    assert w.lobby.remembered(a_caller("a"), w.clock.now()) is None

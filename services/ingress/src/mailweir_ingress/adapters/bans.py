@@ -47,9 +47,11 @@ class MemoryBans:
         if client is None:
             return None
         ban = self.index.of(client, now)
-        if ban is None or self.allowed.of(client, now) is not None:
-            return None
-        return ban
+        return None if ban is None or self.allows(client, now) else ban
+
+    def allows(self, client: Address | None, now: float) -> bool:
+        """Say whether an allow list of the system names an address."""
+        return client is not None and self.allowed.of(client, now) is not None
 
     def account(self, login: str, now: float) -> Ban | None:
         """Return the ban of a login."""

@@ -13,8 +13,9 @@ from mailweir_core.outcome import Outcome
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
 from mailweir_ingress.checks import of_recipients, recorded
+from mailweir_ingress.edge import Sender
 from mailweir_ingress.metrics import Phase
-from mailweir_ingress.policy.edge import RecipientFound
+from mailweir_ingress.policy.edge import RecipientFound, RecipientsFound
 from mailweir_ingress.policy.entry import on_ban
 from mailweir_ingress.policy.phases import TOO_MANY_RECIPIENTS, defer
 from mailweir_ingress.policy.rules import Rules
@@ -53,7 +54,17 @@ class Transaction:
     """Refused recipients as they were given."""
     found: dict[str, RecipientFound] = field(default_factory=dict)
     """What the edge said of recipients, by the form that is compared; some may not have been named yet."""
+    sender_asked: bool = False
+    """The edge's services have been asked about the sender, with the first recipients."""
     overshoot: int = 0
+
+    def who(self, session: Session) -> Sender:
+        """Return who sends, as the edge is asked about it."""
+        return Sender(session, str(self.sender), self.client, self.outcomes, self.sender_asked)
+
+    def learn(self, found: RecipientsFound) -> None:
+        """Take in what is known of client and sender now."""
+        self.client, self.outcomes, self.sender_asked = found.client, found.outcomes, True
 
     @property
     def refused(self) -> tuple[Refused, ...]:

@@ -16,10 +16,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 from typing import Final, cast
 
 from mailweir_core.decision import Action, Decision
-from mailweir_core.net import Address, parse_ip
+from mailweir_core.net import Address
 from mailweir_core.outcome import Outcome
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Listener
@@ -27,21 +28,18 @@ from mailweir_ingress.metrics import Waited
 from mailweir_ingress.policy.decide import INTERNAL
 from mailweir_ingress.policy.edge import Screened
 from mailweir_ingress.policy.entry import (
-    NO_PROXY_HEADER,
-    PROXY_AS_CLIENT,
     SILENT_PROXY,
     STRANGE_PROXY,
-    lacks_proxy_header,
     on_ban,
     on_early_words,
 )
 from mailweir_ingress.policy.phases import BAD_PROXY, SESSIONS_FULL
 from mailweir_ingress.smtp.guest import Caller, Guest
 from mailweir_ingress.smtp.house import Door
+from mailweir_ingress.smtp.introduction import Peer, introduced, introduced_by, nobody
 from mailweir_ingress.smtp.lobby import MAX_LEAVING, Lobby
-from mailweir_ingress.smtp.proxy import ProxyHeader, ProxyState, looks_like_proxy, read_proxy
+from mailweir_ingress.smtp.proxy import looks_like_proxy
 from mailweir_ingress.smtp.pulse import Pulse
-from mailweir_ingress.smtp.sessions import client_key
 from mailweir_ingress.smtp.wire import HIGH_WATER_BYTES, LINGER_BYTES, LINGER_SECONDS
 
 PROXY_SECONDS: Final = 5.0
@@ -79,7 +77,7 @@ class Gate(asyncio.Protocol):
         self._door = door
         self.state = State.GONE
         self.caller: Caller | None = None
-        self._peer: tuple[Address | None, str, int] = (None, "", 0)
+        self._peer: Peer | None = None
         self._pipe: asyncio.Transport | None = None
         self._guest: Guest | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -136,17 +134,13 @@ class Gate(asyncio.Protocol):
         if not found:  # it has gone already
             pipe.abort()
             return
-        ip, port = str(found[0]), int(found[1])
-        peer = parse_ip(ip)
-        self._peer = (peer, ip, port)
-        rules = self._lobby.house.rules()
-        if peer in rules.proxies:
+        self._peer = Peer.of(self._door.listener, found)
+        caller = introduced(self._peer, self._lobby.house.rules())
+        if caller is None:
             self.state = State.HEADER
-            self._set_timer(PROXY_SECONDS, self._header_is_late)
-        elif lacks_proxy_header(peer, rules):
-            self._mistaken(NO_PROXY_HEADER)
+            self._set_timer(PROXY_SECONDS, partial(self._mistaken, SILENT_PROXY))
         else:
-            self._arrive(self._caller(peer, port))
+            self._meet(caller)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; whether it may come yet depends on the state."""
@@ -187,36 +181,23 @@ class Gate(asyncio.Protocol):
     # -- who it is
 
     def _read_header(self) -> None:
-        found = read_proxy(self._came)
-        if found is ProxyState.MORE:
+        if self._peer is None:
             return
-        if not isinstance(found, ProxyHeader):
-            self._mistaken(BAD_PROXY)
-            return
-        del self._came[: found.length]
-        peer, text, port = self._peer
-        if found.client is None:  # its own connection
-            self._arrive(self._caller(peer, port, own=True))
-        elif found.client in self._lobby.house.rules().proxies:
-            self._mistaken(PROXY_AS_CLIENT)
+        caller = introduced_by(self._peer, self._came, self._lobby.house.rules())
+        if caller is not None:
+            self._meet(caller)
+
+    def _meet(self, found: Caller | Decision) -> None:
+        if isinstance(found, Caller):
+            self._arrive(found)
         else:
-            self._arrive(self._caller(found.client, found.port, proxy=text))
-
-    def _header_is_late(self) -> None:
-        self._mistaken(SILENT_PROXY)
-
-    def _caller(
-        self, client: Address | None, port: int, *, proxy: str = "", own: bool = False
-    ) -> Caller:
-        ip = "" if client is None else str(client)
-        key = ip if client is None or client.version == 4 else client_key(client)
-        return Caller(self._door.listener, client, ip, port, proxy, key, own)
+            self._mistaken(found)
 
     def _mistaken(self, decision: Decision) -> None:
         """Turn a proxy away that makes a mistake: nobody knows the client, and the proxy is not judged."""
-        _, text, _ = self._peer
-        self.caller = Caller(self._door.listener, None, "", 0, text)
-        self._turn_away(decision)
+        if self._peer is not None:
+            self.caller = nobody(self._peer)
+            self._turn_away(decision)
 
     # -- whether it may come in
 
@@ -237,8 +218,10 @@ class Gate(asyncio.Protocol):
                 self._turn_away(on_ban(ban), detail=ban.evidence)
                 return
             if found is not None and found.decision is not None:
-                self._turn_away(found.decision, found.outcomes)
-                return
+                if not house.bans.allows(caller.client, now):
+                    self._turn_away(found.decision, found.outcomes)
+                    return
+                found = None  # allowed since then: it is asked about anew
         self._seated = True
         room = lobby.admit(self, caller, rules)
         if room.action is not Action.ACCEPT:
@@ -365,6 +348,8 @@ class Gate(asyncio.Protocol):
         lobby.leaving += 1
         if self._door.listener is Listener.SUBMISSIONS:
             pipe.close()  # text would make no sense to a client that wants TLS
+            return
+        if pipe.is_closing():
             return
         pipe.write(reply)
         if self._ended or decision.reason in _AT_ONCE or lobby.leaving > MAX_LEAVING:

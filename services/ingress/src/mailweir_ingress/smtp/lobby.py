@@ -48,10 +48,12 @@ class Lobby:
         self.waiting = 0
         self.leaving = 0
         self.pulse = Pulse()  # of those who have nothing to say yet: it never runs out
+        self._version = ""
         self._found: OrderedDict[str, tuple[float, Screened]] = OrderedDict()
 
     def remember(self, caller: Caller, screened: Screened) -> None:
         """Remember what was found of a client for as long as it holds; what came of a rate does not."""
+        self._forget_if_changed()
         if screened.valid_seconds <= 0:
             return
         if screened.decision is not None and screened.decision.reason is Reason.RATE_LIMITED:
@@ -63,6 +65,7 @@ class Lobby:
 
     def remembered(self, caller: Caller, now: float) -> Screened | None:
         """Return what was found of a client, while it holds; at the doors for our users it says nothing."""
+        self._forget_if_changed()
         found = self._found.get(caller.key) if caller.listener is Listener.MX else None
         if found is None:
             return None
@@ -71,6 +74,13 @@ class Lobby:
             del self._found[caller.key]
             return None
         return screened
+
+    def _forget_if_changed(self) -> None:
+        """Forget everything that was found once another policy holds: it may say otherwise."""
+        version = self.house.rules().version
+        if version != self._version:
+            self._version = version
+            self._found.clear()
 
     def admit(self, member: Member, caller: Caller, rules: Rules) -> Decision:
         """Count a client as a session, and say whether there is room for it."""

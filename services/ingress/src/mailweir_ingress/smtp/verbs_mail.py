@@ -7,7 +7,6 @@ from mailweir_core.address import AddressError, EnvelopeAddress, parse_path
 from mailweir_core.bans import OffenceKind
 from mailweir_core.decision import Action, Decision
 from mailweir_core.reasons import Reason
-from mailweir_ingress.edge import Sender
 from mailweir_ingress.metrics import Phase
 from mailweir_ingress.policy.decide import NO_MEMORY
 from mailweir_ingress.policy.facts import MailFacts
@@ -69,17 +68,17 @@ async def mail(talk: Conversation, argument: str) -> Answer:
         decision = bad_sender(sender)
         talk.count_refusal(Phase.MAIL, decision)
         return decision
-    return await _begin(talk, sender, command)
+    return _begin(talk, sender, command)
 
 
-async def _begin(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) -> Decision:
+def _begin(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) -> Decision:
     decision = on_mail(_mail_facts(talk, sender, command), talk.rules)
     if decision.reason is Reason.BAD_SEQUENCE:
         talk.count_refusal(Phase.MAIL, decision)
         return decision
     transaction = talk.begin(sender, command)
     if decision.action is Action.ACCEPT:
-        decision = _blocked(talk) or await _look_at_sender(talk, transaction) or decision
+        decision = _blocked(talk) or decision
     if decision.action is Action.ACCEPT:
         talk.transaction = transaction
         return decision
@@ -94,19 +93,6 @@ def _blocked(talk: Conversation) -> Decision | None:
         return None
     ban = talk.house.bans.account(talk.account.login.lower(), talk.house.clock.now())
     return None if ban is None else on_account_ban(ban, "MAIL")
-
-
-async def _look_at_sender(talk: Conversation, transaction: Transaction) -> Decision | None:
-    """Add what the edge knows of the sender to the transaction; returns a refusal that cannot wait."""
-    if not talk.house.edge.deployed:
-        return None
-    sender = str(transaction.sender)
-    found = await talk.house.edge.sender(
-        talk.session, sender, transaction.client, transaction.rules
-    )
-    transaction.client = found.client
-    transaction.outcomes = (*transaction.outcomes, *found.outcomes)
-    return found.decision
 
 
 def _mail_facts(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) -> MailFacts:
@@ -184,17 +170,15 @@ async def _look_at_recipient(
     talk: Conversation, transaction: Transaction, recipient: EnvelopeAddress
 ) -> Decision:
     """Return what the edge says of a recipient that exists; the rest of its burst is asked about with it."""
-    edge, session, known = talk.house.edge, talk.session, transaction.found
-    if not edge.looks_at_recipients(session, transaction.client):
+    edge, known = talk.house.edge, transaction.found
+    who = transaction.who(talk.session)
+    if not edge.looks_at(who):
         return RECIPIENT_OK
     if recipient.key not in known:
         asked = burst(talk, transaction, recipient)
-        found = await edge.recipients(
-            Sender(session, str(transaction.sender), transaction.client, transaction.outcomes),
-            tuple(asked.values()),
-            transaction.rules,
-        )
-        known.update(zip(asked, found, strict=True))
+        found = await edge.recipients(who, tuple(asked.values()), transaction.rules)
+        transaction.learn(found)
+        known.update(zip(asked, found.recipients, strict=True))
     return known[recipient.key].decision or RECIPIENT_OK
 
 
