@@ -29,6 +29,7 @@ EDGE = ("reputation", "greylist", "ratelimit")
 POLICY = (
     "edge.wait.enabled=false",
     "greylist.log_only=true",
+    "greylist.suspicion=0",
     "edge.connect_seconds=0.5",
     "edge.mail_seconds=0.5",
     "edge.recipient_seconds=0.5",

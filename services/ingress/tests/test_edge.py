@@ -20,7 +20,7 @@ from mailweir_ingress.adapters.reputation import MemoryReputation
 from mailweir_ingress.breaker import FAILURES, REST_SECONDS
 from mailweir_ingress.edge import Edge, Judged, Sender, Services
 from mailweir_ingress.metrics import declare
-from mailweir_ingress.policy.edge import MessageFound, Screened
+from mailweir_ingress.policy.edge import MessageFound, RecipientFound, RecipientsFound, Screened
 from mailweir_ingress.policy.rules import Rules, compile_rules
 from mailweir_ingress.ports import (
     STRANGER,
@@ -47,6 +47,7 @@ FULL = Outcome("ratelimit", Status.HIT, (), Advice.HOLD, Reason.OVER_LIMIT, "200
 FINE = Outcome("reputation", Status.OK)
 BAN = Ban("192.0.2.9/32", OffenceKind.LOGIN, "10 logins", 1.0, 2.0)
 BOTH = ("bob@example.com", "eve@example.com")
+SUSPECT = ClientFacts(suspicion=3.0)
 SENDER = "anna@example.net"
 
 
@@ -81,11 +82,21 @@ class World:
         assert value is not None
         return value
 
+    async def look(
+        self,
+        client: ClientFacts = SUSPECT,
+        session: Session = MX,
+        *outcomes: Outcome,
+        asked: bool = False,
+    ) -> RecipientsFound:
+        """Look at two recipients; `asked`: the sender was looked at before."""
+        who = Sender(session, SENDER, client, outcomes, asked)
+        return await self.edge.recipients(who, BOTH, self.rules)
+
     async def recipients(
-        self, client: ClientFacts = STRANGER, session: Session = MX, *outcomes: Outcome
-    ) -> list[Any]:
-        who = Sender(session, SENDER, client, outcomes)
-        return list(await self.edge.recipients(who, BOTH, self.rules))
+        self, client: ClientFacts = SUSPECT, session: Session = MX, *outcomes: Outcome
+    ) -> list[RecipientFound]:
+        return list((await self.look(client, session, *outcomes)).recipients)
 
     async def message(
         self,
@@ -167,36 +178,47 @@ async def test_where_nobody_is_there_or_the_client_is_trusted_nobody_is_asked(
     assert world.ratelimit.asked == []
 
 
-# -- MAIL
-
-
-async def test_the_sender_is_looked_at_with_what_is_known_of_the_client() -> None:
-    after = replace(FACTS, spf="pass", spf_domain="example.net")
-    world = World(lambda asked: ReputationAnswer(FINE, after))
-    found = await world.edge.sender(MX, SENDER, FACTS, world.rules)
-    assert (found.decision, found.client, found.outcomes) == (None, after, (FINE,))
-    assert world.reputation.asked == [ReputationQuestion(Stage.MAIL, MX, FACTS, SENDER)]
-    assert world.ratelimit.asked == []
-
-
-@pytest.mark.parametrize("session", [TRUSTED, OUR_USER])
-async def test_our_own_senders_are_not_looked_at(session: Session) -> None:
-    world = World()
-    found = await world.edge.sender(session, SENDER, FACTS, world.rules)
-    assert (found.decision, found.client, found.outcomes) == (None, FACTS, ())
-    assert world.reputation.asked == []
-
-
 # -- RCPT
 
 
-async def test_a_burst_is_one_question_to_each_service() -> None:
-    world = World()
-    found = await world.recipients(FACTS)
-    assert [one.decision for one in found] == [None, None]
-    assert world.reputation.asked == [ReputationQuestion(Stage.RCPT, MX, FACTS, SENDER, BOTH)]
-    assert world.greylist.asked == [GreylistQuestion(MX, FACTS, SENDER, BOTH)]
+async def test_the_sender_is_looked_at_with_the_first_recipients() -> None:
+    after = replace(FACTS, spf="pass", spf_domain="example.net", suspicion=3.0)
+    world = World(lambda asked: ReputationAnswer(FINE, after, (FINE, FINE)))
+    found = await world.look(FACTS)
+    assert (found.client, found.outcomes) == (after, (FINE,))
+    assert [one.decision for one in found.recipients] == [None, None]
+    first = ReputationQuestion(Stage.RCPT, MX, FACTS, SENDER, BOTH, with_sender=True)
+    assert world.reputation.asked == [first]
+    assert world.greylist.asked == [GreylistQuestion(MX, after, SENDER, BOTH)]
     assert world.ratelimit.asked == [RatelimitQuestion(Stage.RCPT, MX, FACTS, SENDER, BOTH)]
+
+
+async def test_later_recipients_are_one_question_to_each_service() -> None:
+    world = World()
+    found = await world.look(SUSPECT, MX, LISTED, asked=True)
+    assert (found.client, found.outcomes) == (SUSPECT, (LISTED,))
+    assert world.reputation.asked == [ReputationQuestion(Stage.RCPT, MX, SUSPECT, SENDER, BOTH)]
+    assert world.greylist.asked == [GreylistQuestion(MX, SUSPECT, SENDER, BOTH)]
+    assert world.ratelimit.asked == [RatelimitQuestion(Stage.RCPT, MX, SUSPECT, SENDER, BOTH)]
+
+
+async def test_a_sender_that_is_found_unsuspicious_is_not_asked_to_wait() -> None:
+    world = World(
+        lambda asked: ReputationAnswer(FINE, replace(asked.client, known=True), (FINE,) * 2)
+    )
+    await world.look()
+    assert world.greylist.asked == []
+
+
+async def test_an_allowed_client_is_allowed_in_its_own_name_alone() -> None:
+    """What it is allowed may end with the sender that it names; nobody else has a say."""
+    forfeited = World(lambda asked: ReputationAnswer(FINE, SUSPECT, (FINE, FINE)))
+    await forfeited.look(ClientFacts(allowed=True))
+    assert len(forfeited.reputation.asked) == len(forfeited.greylist.asked) == 1
+    kept = World()
+    await kept.look(ClientFacts(allowed=True))
+    assert len(kept.reputation.asked) == 1
+    assert (kept.greylist.asked, kept.ratelimit.asked) == ([], [])
 
 
 async def test_each_recipient_has_its_own_answer() -> None:
@@ -225,8 +247,8 @@ async def test_what_was_found_before_counts_at_every_recipient() -> None:
     missing = Outcome(
         "reputation", Status.HIT, advice=Advice.REJECT, reason=Reason.SENDER_DOMAIN_MISSING
     )
-    found = await World().recipients(STRANGER, MX, missing)
-    assert [one.decision.reply.code for one in found] == [550, 550]
+    found = (await World().look(STRANGER, MX, missing)).recipients
+    assert [one.decision.reply.code for one in found if one.decision] == [550, 550]
 
 
 @pytest.mark.parametrize(
@@ -237,18 +259,23 @@ async def test_nobody_is_asked_about_the_recipients_of_who_may_do_everything(
     client: ClientFacts, session: Session
 ) -> None:
     world = World()
-    found = await world.recipients(client, session)
+    found = (await world.look(client, session, asked=True)).recipients
     assert [(one.decision, one.outcomes) for one in found] == [(None, ()), (None, ())]
     assert (world.reputation.asked, world.greylist.asked, world.ratelimit.asked) == ([], [], [])
 
 
 @pytest.mark.parametrize(
-    ("client", "mode"), [(ClientFacts(known=True), "suspicious"), (STRANGER, "off")]
+    ("client", "mode"),
+    [
+        (ClientFacts(known=True, suspicion=9.0), "sender"),
+        (SUSPECT, "off"),
+        (ClientFacts(suspicion=1.9), "suspicious"),
+    ],
 )
 async def test_greylisting_is_for_strangers_and_where_it_is_on(
     client: ClientFacts, mode: str
 ) -> None:
-    world = World(greylist={"mode": mode}) if False else World(greylist=None)
+    world = World()
     world.rules = rules(greylist={"mode": mode})
     await world.recipients(client)
     assert world.greylist.asked == []
@@ -305,30 +332,30 @@ async def test_services_are_asked_side_by_side() -> None:
 
     ok = Outcome("x", Status.OK)
     services = Services(
-        slow("reputation", lambda asked: ReputationAnswer(ok, STRANGER, (ok, ok))),
+        slow("reputation", lambda asked: ReputationAnswer(ok, SUSPECT, (ok, ok))),
         slow("greylist", lambda asked: GreylistAnswer((ok, ok))),
         slow("ratelimit", lambda asked: RatelimitAnswer(ok, (ok, ok))),
     )
     world = World(services=services)
     async with asyncio.timeout(5):
-        assert len(await world.recipients()) == 2
+        assert len((await world.look(asked=True)).recipients) == 2
     assert sorted(waiting) == ["greylist", "ratelimit", "reputation"]
 
 
 async def test_each_phase_has_the_time_that_the_policy_gives_it() -> None:
-    given: dict[Stage, float] = {}
+    given: list[tuple[Stage, float]] = []
 
     class Watch(MemoryReputation):
         async def check(self, question: ReputationQuestion, timeout: float) -> ReputationAnswer:
-            given[question.stage] = timeout
+            given.append((question.stage, timeout))
             return await super().check(question, timeout)
 
     budgets = {"connect_seconds": 1.5, "mail_seconds": 2.5, "recipient_seconds": 3.5}
     world = World(services=Services(Watch()), edge=budgets)
     await world.edge.screen(MX, world.rules)
-    await world.edge.sender(MX, SENDER, STRANGER, world.rules)
-    await world.recipients()
-    assert given == {Stage.CONNECT: 1.5, Stage.MAIL: 2.5, Stage.RCPT: 3.5}
+    await world.look()
+    await world.look(asked=True)
+    assert given == [(Stage.CONNECT, 1.5), (Stage.RCPT, 6.0), (Stage.RCPT, 3.5)]
 
 
 # -- the message
@@ -449,11 +476,16 @@ def no_answer(question: Any) -> Any:
     return question.unanswered(Outcome("x", Status.TEMPERROR, detail="away"))
 
 
+async def later(world: World) -> list[RecipientFound]:
+    """Look at recipients that are not the first."""
+    return list((await world.look(asked=True)).recipients)
+
+
 Phase = Callable[[World], Awaitable[Any]]
 PHASES: list[Phase] = [
     lambda world: world.edge.screen(MX, world.rules),
-    lambda world: world.edge.sender(MX, SENDER, STRANGER, world.rules),
     lambda world: world.recipients(),
+    later,
     lambda world: world.message(OUR_USER),
 ]
 
@@ -482,14 +514,14 @@ async def test_a_fault_of_ours_costs_no_mail(phase: Phase) -> None:
 async def test_a_service_that_keeps_failing_is_not_asked_for_a_while() -> None:
     world = World(no_answer)
     for _ in range(FAILURES + 4):
-        found = await world.edge.sender(MX, SENDER, FACTS, world.rules)
-        assert (found.decision, found.client) == (None, FACTS)
+        found = await world.look(FACTS)
+        assert (found.recipients[0].decision, found.client) == (None, FACTS)
     assert len(world.reputation.asked) == FAILURES
     assert "did not answer lately" in found.outcomes[0].detail
     assert world.sample("check_rests_total", check="reputation") == 1
     assert world.sample("checks_total", check="reputation", status="temperror") == FAILURES + 4
     world.clock.advance(REST_SECONDS)
-    await world.edge.sender(MX, SENDER, FACTS, world.rules)
+    await world.look(FACTS)
     assert len(world.reputation.asked) == FAILURES + 1
     assert world.sample("check_rests_total", check="reputation") == 1
 
@@ -502,11 +534,11 @@ async def test_a_service_that_is_back_is_asked_again() -> None:
 
     world = World(sometimes)
     for _ in range(FAILURES + 1):
-        await world.edge.sender(MX, SENDER, FACTS, world.rules)
+        await world.look(FACTS)
     away = False
     world.clock.advance(REST_SECONDS)
     for _ in range(3):
-        found = await world.edge.sender(MX, SENDER, FACTS, world.rules)
+        found = await world.look(FACTS)
         assert found.outcomes == (FINE,)
 
 
@@ -514,7 +546,7 @@ async def test_an_answer_without_an_answer_of_the_outside_is_no_failure_of_the_s
     unsure = Outcome("reputation", Status.TEMPERROR, detail="no name server answers")
     world = World(lambda asked: ReputationAnswer(unsure, asked.client))
     for _ in range(FAILURES + 4):
-        await world.edge.sender(MX, SENDER, FACTS, world.rules)
+        await world.look(FACTS)
     assert len(world.reputation.asked) == FAILURES + 4
 
 

@@ -1,6 +1,7 @@
 """How the parts come together: side by side, and no longer than it takes."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,6 +111,27 @@ async def test_recipients_have_an_answer_each(make: Any) -> None:
             Status.TEMPERROR, "the memory is away",
         )  # fmt: skip
         assert not result.client.known  # what holds for a recipient holds for no other
+
+
+async def test_a_sender_is_looked_at_with_the_recipients_where_nobody_has(make: Any) -> None:
+    item = replace(RCPT, sender="ann@good.example", with_sender=True)
+    async with make.world(make.policy(), zones=REVERSE) as world:
+        seen: list[tuple[str, str]] = []
+
+        async def recipients(
+            _session: Session, _sender: str, asked: tuple[str, ...], known: ClientFacts, *_: Any
+        ) -> list[Finding]:
+            seen.append((known.spf, known.spf_domain))
+            return [NOTHING] * len(asked)
+
+        world.strangers.recipients = recipients
+        together = await world.check(item)
+        alone = await world.mail("ann@good.example")
+        assert seen == [("pass", "good.example")]
+        assert together.client == alone.client
+        assert together.outcome.signals == alone.outcome.signals
+        assert [o.status for o in together.recipients] == [Status.OK] * 2
+        assert (await world.check(replace(item, with_sender=False))).client == item.client
 
 
 async def test_a_memory_that_is_away_stops_no_list(make: Any) -> None:

@@ -74,6 +74,6 @@ class EdgePolicy(PolicyModel):
     connect_seconds: Seconds = 1.0
     """Budget of all checks before the banner."""
     mail_seconds: Seconds = 2.0
-    """Budget of all checks of MAIL."""
+    """Budget of the checks of the sender, which are made with those of the first recipients."""
     recipient_seconds: Seconds = 2.0
     """Budget of all checks of a burst of RCPT."""

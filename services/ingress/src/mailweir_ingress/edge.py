@@ -6,8 +6,8 @@ TEMPERROR, counted, and what follows from that is the policy's to say.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from mailweir_core.bans import Ban, OffenceKind
 from mailweir_core.client import ClientFacts
@@ -22,11 +22,10 @@ from mailweir_ingress.policy.edge import (
     MessageFound,
     RecipientFacts,
     RecipientFound,
+    RecipientsFound,
     Screened,
-    SenderFound,
     on_recipient,
     on_screened,
-    on_sender,
 )
 from mailweir_ingress.policy.rules import Rules
 from mailweir_ingress.ports import (
@@ -45,6 +44,8 @@ from mailweir_ingress.ports import (
 )
 from mailweir_policy.greylist import GreylistMode
 from mailweir_policy.ratelimit import Unit
+
+A = TypeVar("A")
 
 REPORT_SECONDS: Final = 0.25
 """How long the reply to an offence waits for what follows from it."""
@@ -74,12 +75,16 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends, as far as a transaction knows: `outcomes` are what was said of client and sender before."""
+    """Who sends, as far as a transaction knows: `outcomes` are what was said of client and sender before.
+
+    `asked` says whether anybody was asked about the sender; that is done with the first recipients.
+    """
 
     session: Session
     sender: str
     client: ClientFacts
     outcomes: tuple[Outcome, ...] = ()
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,61 +170,71 @@ class Edge:
             session,
         )
 
-    async def sender(
-        self, session: Session, sender: str, client: ClientFacts, rules: Rules
-    ) -> SenderFound:
-        """Look at the sender of a transaction that begins."""
-        service = self._services.reputation
-        if service is None or not _is_stranger(session):
-            return SenderFound(None, client)
-        question = ReputationQuestion(Stage.MAIL, session, client, sender)
-        seconds = rules.policy.edge.mail_seconds
-        started = self._clock.monotonic()
-        answer = await self._reputation.ask(
-            lambda: service.check(question, seconds), question.unanswered
-        )
-        self._took(Phase.MAIL, started)
-        outcomes = (answer.outcome,)
-        return SenderFound(on_sender(outcomes, answer.client, rules), answer.client, outcomes)
+    def looks_at(self, who: Sender) -> bool:
+        """Say whether anybody is asked about recipients of this sender.
 
-    def looks_at_recipients(self, session: Session, client: ClientFacts) -> bool:
-        """Say whether anybody is asked about the recipients of this client."""
-        return bool(self.deployed) and _is_stranger(session) and not client.allowed
+        An allowed client's sender is looked at all the same: in the wrong name it is allowed no more.
+        """
+        if not self.deployed or not _is_stranger(who.session):
+            return False
+        return not who.client.allowed or (self._services.reputation is not None and not who.asked)
 
     async def recipients(
         self, who: Sender, recipients: Sequence[str], rules: Rules
-    ) -> Sequence[RecipientFound]:
-        """Look at recipients that exist, all at once; one answer for each, in order."""
+    ) -> RecipientsFound:
+        """Look at recipients that exist, all at once; one answer for each, in order.
+
+        Whoever has not been asked about the sender is asked about both in one question: no reply to MAIL
+        depends on it, and most clients send RCPT with it. Greylisting goes by what is found then.
+        """
+        if not self.looks_at(who):
+            return RecipientsFound((_TAKEN,) * len(recipients), who.client, who.outcomes)
+        asked, started = tuple(recipients), self._clock.monotonic()
+        about_sender = not who.asked and self._services.reputation is not None
+        known, limits, waiting = await self._about(who, asked, rules, about_sender=about_sender)
+        if known is not None and about_sender:
+            who = replace(who, client=known.client, outcomes=(*who.outcomes, known.outcome))
+            if _may_wait(who.client, rules):
+                waiting = await self._about_waiting(who, asked, rules)
+        self._took(Phase.RCPT, started)
+        facts = _by_recipient(who, len(asked), _Answers(known, waiting, limits))
+        each = tuple(on_recipient(one, rules) for one in facts)
+        return RecipientsFound(each, who.client, who.outcomes)
+
+    async def _about(
+        self, who: Sender, asked: tuple[str, ...], rules: Rules, *, about_sender: bool
+    ) -> tuple[ReputationAnswer | None, RatelimitAnswer | None, GreylistAnswer | None]:
+        """Ask side by side what does not depend on each other's answers."""
         session, sender, client = who.session, who.sender, who.client
-        if not self.looks_at_recipients(session, client):
-            return [_TAKEN] * len(recipients)
-        asked = tuple(recipients)
-        seconds = rules.policy.edge.recipient_seconds
-        started = self._clock.monotonic()
-        async with asyncio.TaskGroup() as all_of_them:
+        policy = rules.policy.edge
+        seconds = policy.recipient_seconds
+        question = ReputationQuestion(
+            Stage.RCPT, session, client, sender, asked, with_sender=about_sender
+        )
+        async with asyncio.TaskGroup() as group:
             reputation = self._ask_reputation(
-                all_of_them,
-                ReputationQuestion(Stage.RCPT, session, client, sender, asked),
-                seconds,
+                group, question, seconds + (policy.mail_seconds if about_sender else 0.0)
             )
             ratelimit = greylist = None
-            if Unit.RECIPIENTS in _counted(session, rules):
-                ratelimit = self._ask_ratelimit(
-                    all_of_them,
-                    RatelimitQuestion(Stage.RCPT, session, client, sender, asked),
-                    seconds,
-                )
-            if not client.known and rules.policy.greylist.mode is not GreylistMode.OFF:
-                greylist = self._ask_greylist(
-                    all_of_them, GreylistQuestion(session, client, sender, asked), seconds
-                )
-        self._took(Phase.RCPT, started)
-        answers = _Answers(
-            reputation.result() if reputation is not None else None,
-            greylist.result() if greylist is not None else None,
-            ratelimit.result() if ratelimit is not None else None,
+            if Unit.RECIPIENTS in _counted(session, rules) and not client.allowed:
+                counted = RatelimitQuestion(Stage.RCPT, session, client, sender, asked)
+                ratelimit = self._ask_ratelimit(group, counted, seconds)
+            if not about_sender and _may_wait(client, rules):
+                again = GreylistQuestion(session, client, sender, asked)
+                greylist = self._ask_greylist(group, again, seconds)
+        return _result(reputation), _result(ratelimit), _result(greylist)
+
+    async def _about_waiting(
+        self, who: Sender, asked: tuple[str, ...], rules: Rules
+    ) -> GreylistAnswer | None:
+        service = self._services.greylist
+        if service is None:
+            return None
+        question = GreylistQuestion(who.session, who.client, who.sender, asked)
+        seconds = rules.policy.edge.recipient_seconds
+        return await self._greylist.ask(
+            lambda: service.check(question, seconds), question.unanswered
         )
-        return [on_recipient(one, rules) for one in _by_recipient(who, len(asked), answers)]
 
     async def message(self, judged: Judged, rules: Rules) -> MessageFound:
         """Look at a message that its content would let in."""
@@ -345,6 +360,18 @@ def _counted(session: Session, rules: Rules) -> frozenset[Unit]:
     return _NOTHING if parse_ip(session.client_ip) in rules.uncounted else rules.counts
 
 
+def _may_wait(client: ClientFacts, rules: Rules) -> bool:
+    """Say whether greylisting could ask a client to come back before its data; for most it cannot."""
+    policy = rules.policy.greylist
+    if client.known or client.allowed or policy.mode is GreylistMode.OFF:
+        return False
+    return policy.mode is not GreylistMode.SUSPICIOUS or client.suspicion >= policy.suspicion
+
+
+def _result(task: asyncio.Task[A] | None) -> A | None:
+    return None if task is None else task.result()
+
+
 def _is_stranger(session: Session) -> bool:
     """Say whether lists and greylisting are for this session at all: mail of others on port 25."""
     return session.listener is Listener.MX and not session.trusted and not session.auth_user
@@ -369,7 +396,9 @@ def _screened(
 def _by_recipient(who: Sender, count: int, answers: _Answers) -> list[RecipientFacts]:
     """Return the facts on each recipient; what was said of client and sender holds for all."""
     known, waiting, limits = answers.reputation, answers.greylist, answers.ratelimit
-    session = who.outcomes if known is None else (*who.outcomes, known.outcome)
+    session = who.outcomes
+    if known is not None and known.outcome not in session:
+        session = (*session, known.outcome)
     return [
         RecipientFacts(
             client=who.client,

@@ -75,7 +75,7 @@ class PassFound(StrEnum):
 
 REFUSING: Final = (Phase.CONNECT, Phase.HELO, Phase.AUTH, Phase.MAIL, Phase.RCPT, Phase.DATA)
 TIMED: Final = (
-    Phase.CONNECT, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.SCORE, Phase.MESSAGE, Phase.STORE,
+    Phase.CONNECT, Phase.RCPT, Phase.DATA, Phase.SCORE, Phase.MESSAGE, Phase.STORE,
 )  # fmt: skip
 
 

@@ -211,7 +211,7 @@ Made = Callable[[], AbstractAsyncContextManager[Any]]
 @pytest.mark.parametrize("make", [memory_reputation, grpc_reputation])
 @pytest.mark.parametrize(
     ("stage", "recipients"),
-    [(Stage.CONNECT, ()), (Stage.MAIL, ()), (Stage.RCPT, RECIPIENTS)],
+    [(Stage.CONNECT, ()), (Stage.RCPT, RECIPIENTS)],
 )
 async def test_reputation_says_what_holds_and_for_how_long(
     make: Made, stage: Stage, recipients: tuple[str, ...]
@@ -327,7 +327,7 @@ async def test_questions_that_wait_go_together() -> None:
     service = ReputationService()
     async with grpc_reputation(service) as reputation, asyncio.TaskGroup() as tasks:
         for _ in range(100):
-            tasks.create_task(reputation.check(ReputationQuestion(Stage.MAIL, SESSION), 5.0))
+            tasks.create_task(reputation.check(ReputationQuestion(Stage.RCPT, SESSION), 5.0))
     assert sum(len(call.items) for call in service.calls) == 100
     assert len(service.calls) < 20
 
@@ -361,7 +361,7 @@ async def test_a_crash_of_the_service_is_no_answer() -> None:
     service = ReputationService()
     service.crash = True
     async with grpc_reputation(service) as reputation:
-        question = ReputationQuestion(Stage.MAIL, SESSION, FACTS, SENDER)
+        question = ReputationQuestion(Stage.RCPT, SESSION, FACTS, SENDER)
         answer = await reputation.check(question, 5.0)
     assert (answer.answered, answer.outcome.status) == (False, Status.TEMPERROR)
     assert answer.client == FACTS  # what was known before still is
@@ -376,7 +376,7 @@ async def test_what_makes_no_sense_is_made_safe() -> None:
             )
 
     async with grpc_reputation(Strange()) as reputation:
-        answer = await reputation.check(ReputationQuestion(Stage.MAIL, SESSION), 5.0)
+        answer = await reputation.check(ReputationQuestion(Stage.RCPT, SESSION), 5.0)
     assert answer.outcome.check == "reputation"
     assert answer.valid_seconds == 0.0
     assert answer.client == STRANGER

@@ -17,7 +17,6 @@ from mailweir_ingress.policy.edge import (
     on_outage,
     on_recipient,
     on_screened,
-    on_sender,
 )
 from mailweir_ingress.policy.rules import Rules, compile_rules
 from mailweir_policy import OnOutage, policy_from
@@ -114,18 +113,6 @@ def test_a_limit_names_unit_and_state() -> None:
     silent = on_screened((replace(TOO_FAST, detail=""),), STRANGER, rules())
     assert silent is not None
     assert silent.reply.text == "Too much at once: a limit is reached"
-
-
-# -- MAIL
-
-
-def test_at_mail_only_what_ends_the_session_is_said() -> None:
-    assert on_sender((MISSING,), STRANGER, rules()) is None
-    hard = rules(edge={"suspects": {"sender_domain_missing": "close"}})
-    expected = (550, "5.1.8", Reason.SENDER_DOMAIN_MISSING, True)
-    assert short(on_sender((MISSING,), STRANGER, hard)) == expected
-    assert on_sender((MISSING,), ALLOWED, hard) is None
-    assert on_sender((lost("reputation"),), STRANGER, hard) is None
 
 
 # -- RCPT
@@ -379,7 +366,6 @@ def all_decisions(
     one = outcomes[0] if outcomes else None
     decisions = (
         on_screened(outcomes, client, policy),
-        on_sender(outcomes, client, policy),
         on_recipient(RecipientFacts(client, outcomes, own, one, one, one), policy).decision,
         on_message(MessageFound(outcomes, one, session=outcomes), policy),
     )
@@ -414,6 +400,5 @@ def test_no_answer_turns_an_allowed_client_away(
 ) -> None:
     one = outcomes[0] if outcomes else None
     assert on_screened(outcomes, ALLOWED, policy) is None
-    assert on_sender(outcomes, ALLOWED, policy) is None
     facts = RecipientFacts(ALLOWED, outcomes, own, one, one, one)
     assert on_recipient(facts, policy).decision is None

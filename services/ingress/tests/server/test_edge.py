@@ -32,7 +32,8 @@ LIST = [
         "addresses": ["bob@example.com", "eve@example.com", "zoe@example.com"],
     }
 ]
-COUNTED = {"ratelimit__exempt_networks": []}  # so that a client on loopback counts
+ASKED = {"greylist__suspicion": 0.0}  # so that nobody is too unsuspicious to be asked about
+COUNTED = {"ratelimit__exempt_networks": [], **ASKED}  # so that a client on loopback counts
 ACCOUNTS = {"anna@example.com": ("secret", "anna@example.com")}
 SUSPICIOUS = ClientFacts(suspicion=3.0)
 
@@ -95,7 +96,8 @@ async def test_each_phase_is_one_question_to_each_service(gate: MakeGate) -> Non
         await client.send(b"Subject: x\r\n\r\nhello\r\n.\r\n")
         assert (await client.reply()).code == 250
         stages = [asked.stage for asked in services.reputation.asked]
-        assert stages == [Stage.CONNECT, Stage.MAIL, Stage.RCPT]
+        assert stages == [Stage.CONNECT, Stage.RCPT]
+        assert services.reputation.asked[-1].with_sender
         exist = ("bob@example.com", "Eve@example.com", "zoe@example.com")
         assert services.reputation.asked[-1].recipients == exist
         assert [asked.recipients for asked in services.greylist.asked] == [exist]
@@ -113,7 +115,7 @@ async def test_recipients_that_come_one_by_one_are_asked_about_one_by_one(gate: 
 
 async def test_a_burst_is_not_asked_about_beyond_the_limit(gate: MakeGate) -> None:
     services = edge()
-    async with gate(services=services, session__recipients_per_message=3) as g:
+    async with gate(services=services, session__recipients_per_message=3, **ASKED) as g:
         client = await g.greeted()
         await client.ask("MAIL FROM:<anna@example.net>")
         burst = "".join(f"RCPT TO:<r{n}@example.com>\r\n" for n in range(6))
@@ -135,8 +137,7 @@ async def test_a_transaction_begins_with_what_was_known_at_connect(gate: MakeGat
         for _ in range(2):
             assert (await client.deliver()).code == 250
         seen = [(q.stage, q.client.suspicion) for q in services.reputation.asked]
-        once = [(Stage.MAIL, 1.0), (Stage.RCPT, 2.0)]
-        assert seen == [(Stage.CONNECT, 0.0), *once, *once]
+        assert seen == [(Stage.CONNECT, 0.0), (Stage.RCPT, 1.0), (Stage.RCPT, 1.0)]
         assert [q.client.suspicion for q in services.greylist.asked] == [2.0, 2.0]
 
 
@@ -184,13 +185,13 @@ async def test_a_listed_client_gets_one_line(gate: MakeGate) -> None:
             "450 4.7.1",
         ),
         (edge(at(Stage.CONNECT, LISTED)), {"edge__listed": "score"}, "250 2.1.5"),
-        (edge(at(Stage.MAIL, MISSING)), {}, "550 5.1.8"),
+        (edge(at(Stage.RCPT, MISSING)), {}, "550 5.1.8"),
         (
-            edge(at(Stage.MAIL, MISSING)),
+            edge(at(Stage.RCPT, MISSING)),
             {"edge__suspects__sender_domain_missing": "score"},
             "250 2.1.5",
         ),
-        (edge(None, lambda q: GreylistAnswer((LATER,), 99.5)), {}, "451 4.7.1"),
+        (edge(None, lambda q: GreylistAnswer((LATER,), 99.5)), ASKED, "451 4.7.1"),
     ],
 )
 async def test_a_recipient_is_refused_with_its_cause(
@@ -210,11 +211,12 @@ async def test_a_recipient_is_refused_with_its_cause(
         assert record.checks[0].check == "reputation"
 
 
-async def test_what_ends_the_session_is_said_at_mail(gate: MakeGate) -> None:
+async def test_what_ends_the_session_is_said_at_the_first_recipient(gate: MakeGate) -> None:
     hard = {"edge__suspects__sender_domain_missing": "close"}
-    async with gate(services=edge(at(Stage.MAIL, MISSING)), **hard) as g:
+    async with gate(services=edge(at(Stage.RCPT, MISSING)), **hard) as g:
         client = await g.greeted()
-        reply = await client.ask("MAIL FROM:<anna@nowhere.example>")
+        await client.ask("MAIL FROM:<anna@nowhere.example>")
+        reply = await client.ask("RCPT TO:<bob@example.com>")
         assert (reply.code, reply.enhanced) == (550, "5.1.8")
         assert await client.ended()
         record = await g.record()
@@ -244,7 +246,7 @@ async def test_each_recipient_has_its_own_reply(gate: MakeGate) -> None:
 
 async def test_what_was_found_is_judged_and_recorded(gate: MakeGate) -> None:
     spf = hit("reputation", Advice.NONE, Reason.SPF_FAILED)
-    async with gate(services=edge(at(Stage.MAIL, spf)), **COUNTED) as g:
+    async with gate(services=edge(at(Stage.RCPT, spf)), **COUNTED) as g:
         client = await g.greeted()
         assert (await client.deliver()).code == 250
         ((told,),) = g.scorer.outcomes

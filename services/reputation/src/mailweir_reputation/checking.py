@@ -1,12 +1,12 @@
 """Asks every part about a client or sender, side by side, and answers when nothing can change it any more."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailweir_core.client import ClientFacts
 from mailweir_core.clock import Clock
 from mailweir_core.net import parse_ip
-from mailweir_core.outcome import Outcome
+from mailweir_core.outcome import Outcome, Status
 from mailweir_policy import Policy
 from mailweir_reputation.lists import Lists
 from mailweir_reputation.metrics import Metrics
@@ -65,10 +65,11 @@ class Checker:
             case Phase.MAIL:
                 found = await self._sender(item, policy, until)
             case Phase.RCPT:
-                return await self._recipients(item, policy, begun)
-        return Result(
-            self._outcome(found, begun), facts_after(item.client, found), found.valid_seconds or 0.0
-        )
+                return await self._recipients(item, policy, until, begun)
+        outcome = self._outcome(found, begun)
+        lost = outcome.status is Status.TEMPERROR  # so it is to be asked for again
+        valid = 0.0 if lost else found.valid_seconds or 0.0
+        return Result(outcome, facts_after(item.client, found), valid)
 
     async def _client(self, item: Item, policy: Policy, until: float) -> Finding:
         """Return what is known of a client: to us, by its names, and to the lists."""
@@ -137,14 +138,20 @@ class Checker:
             item.session, item.sender, known, policy, self._clock.now()
         )
 
-    async def _recipients(self, item: Item, policy: Policy, begun: float) -> Result:
+    async def _recipients(self, item: Item, policy: Policy, until: float, begun: float) -> Result:
+        """Return what is known of the recipients, once the sender is known that has to be proven for it."""
+        sender, client = NOTHING, item.client
+        if item.with_sender:
+            as_at_mail = replace(item, phase=Phase.MAIL, recipients=())
+            sender = await self._sender(as_at_mail, policy, until)
+            client = facts_after(client, sender)
         found = await self._parts.acquaintance.recipients(
-            item.session, item.sender, item.recipients, item.client, policy, self._clock.now()
+            item.session, item.sender, item.recipients, client, policy, self._clock.now()
         )
         outcomes = tuple(self._outcome(merge((one,)), begun) for one in found)
         failed = "; ".join(dict.fromkeys(one.failed for one in found if one.failed))
-        own = self._outcome(Finding(failed=failed), begun)
-        return Result(own, item.client, recipients=outcomes)
+        own = self._outcome(merge((sender, Finding(failed=failed))), begun)
+        return Result(own, client, recipients=outcomes)
 
     def _outcome(self, found: Finding, begun: float) -> Outcome:
         return outcome_of(found, self._clock.monotonic() - begun)

@@ -30,6 +30,7 @@ def item_from_proto(message: pb.CheckItem) -> Item:
         client=client_from_proto(message.client),
         sender=message.sender,
         recipients=tuple(message.recipients),
+        with_sender=message.with_sender,
     )
 
 

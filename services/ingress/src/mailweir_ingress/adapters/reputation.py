@@ -28,7 +28,6 @@ IN_FLIGHT: Final = 4
 _PHASES: Final[Mapping[Stage, "pb.CheckPhase.ValueType"]] = MappingProxyType(
     {
         Stage.CONNECT: pb.CHECK_PHASE_CONNECT,
-        Stage.MAIL: pb.CHECK_PHASE_MAIL,
         Stage.RCPT: pb.CHECK_PHASE_RCPT,
     }
 )
@@ -56,6 +55,7 @@ class GrpcReputation:
             sender=text(question.sender),
             recipients=[text(recipient) for recipient in question.recipients],
             client=client_to_proto(question.client),
+            with_sender=question.with_sender,
         )
         try:
             result = await self._batcher.ask(item, timeout)

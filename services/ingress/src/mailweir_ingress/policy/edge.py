@@ -45,15 +45,6 @@ class Screened:
 
 
 @dataclass(frozen=True, slots=True)
-class SenderFound:
-    """What the edge says at MAIL; `decision` None lets the transaction begin."""
-
-    decision: Decision | None
-    client: ClientFacts
-    outcomes: tuple[Outcome, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class RecipientFound:
     """What the edge says of one recipient; `decision` None takes it.
 
@@ -63,6 +54,15 @@ class RecipientFound:
     decision: Decision | None
     outcomes: tuple[Outcome, ...] = ()
     spared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientsFound:
+    """What the edge says of several recipients, in order, and what is known of client and sender then."""
+
+    recipients: tuple[RecipientFound, ...]
+    client: ClientFacts
+    outcomes: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +116,6 @@ def on_screened(outcomes: Sequence[Outcome], client: ClientFacts, rules: Rules) 
         remedy, temporary = weighed(outcome, rules)
         if remedy is Remedy.CLOSE:
             return refusal_of(outcome, Told.BANNER, temporary=temporary)
-    return None
-
-
-def on_sender(outcomes: Sequence[Outcome], client: ClientFacts, rules: Rules) -> Decision | None:
-    """Decide at MAIL on what was found of client and sender; only what ends the session is said here."""
-    if client.allowed:
-        return None
-    for outcome in outcomes:
-        remedy, temporary = weighed(outcome, rules)
-        if remedy is Remedy.CLOSE:
-            return refusal_of(outcome, Told.CLOSING, temporary=temporary)
     return None
 
 

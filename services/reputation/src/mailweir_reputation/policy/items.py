@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from mailweir_core.client import ClientFacts
 from mailweir_core.net import NetworkSet, parse_ip
@@ -20,13 +21,17 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question; `sender` is empty for the null sender and before MAIL."""
+    """One question; `sender` is empty for the null sender and before MAIL.
+
+    `with_sender` at RCPT: nobody has asked about the sender yet, so it is looked at as at MAIL.
+    """
 
     phase: Phase
     session: Session
     client: ClientFacts = field(default_factory=ClientFacts)
     sender: str = ""
     recipients: tuple[str, ...] = ()
+    with_sender: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,14 @@ def exemption(session: Session, policy: Policy) -> str:
     address = parse_ip(session.client_ip)
     if address is None:
         return "no address"
-    if address in NetworkSet(policy.relay.trusted_networks):
+    if address in _networks(policy.relay.trusted_networks):
         return "a trusted network"
-    if address in NetworkSet(policy.relay.proxy_networks):
+    if address in _networks(policy.relay.proxy_networks):
         return "a proxy"
     return ""
+
+
+@lru_cache(maxsize=16)
+def _networks(texts: tuple[str, ...]) -> NetworkSet:
+    """Return a set for a policy's networks; each policy has few, and all clients are compared with them."""
+    return NetworkSet(texts)

@@ -25,35 +25,35 @@ _sym_db = _symbol_database.Default()
 from mailweir.common.v1 import common_pb2 as mailweir_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'mailweir/reputation/v1/reputation.proto\x12\x16mailweir.reputation.v1\x1a\x1fmailweir/common/v1/common.proto\"@\n\x0c\x43heckRequest\x12\x30\n\x05items\x18\x01 \x03(\x0b\x32!.mailweir.reputation.v1.CheckItem\"\xc1\x01\n\tCheckItem\x12\x31\n\x05phase\x18\x01 \x01(\x0e\x32\".mailweir.reputation.v1.CheckPhase\x12,\n\x07session\x18\x02 \x01(\x0b\x32\x1b.mailweir.common.v1.Session\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x12\n\nrecipients\x18\x04 \x03(\t\x12/\n\x06\x63lient\x18\x05 \x01(\x0b\x32\x1f.mailweir.common.v1.ClientFacts\"E\n\rCheckResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.mailweir.reputation.v1.CheckResult\"\xb4\x01\n\x0b\x43heckResult\x12,\n\x07outcome\x18\x01 \x01(\x0b\x32\x1b.mailweir.common.v1.Outcome\x12/\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x1f.mailweir.common.v1.ClientFacts\x12\x15\n\rvalid_seconds\x18\x03 \x01(\x01\x12/\n\nrecipients\x18\x04 \x03(\x0b\x32\x1b.mailweir.common.v1.Outcome\"\x12\n\x10ListZonesRequest\"F\n\x11ListZonesResponse\x12\x31\n\x05zones\x18\x01 \x03(\x0b\x32\".mailweir.reputation.v1.ZoneHealth\"\xdf\x01\n\nZoneHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\x12\x13\n\x0bmuted_until\x18\x05 \x01(\x01\x12\x0f\n\x07queries\x18\x06 \x01(\x04\x12\x0c\n\x04hits\x18\x07 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x08 \x01(\x04\x12\x11\n\thit_share\x18\t \x01(\x01\x12\x13\n\x0busual_share\x18\n \x01(\x01\x12\x16\n\x0emedian_seconds\x18\x0b \x01(\x01\x12\x11\n\tprobed_at\x18\x0c \x01(\x01\"$\n\x11GetHistoryRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\"K\n\x12GetHistoryResponse\x12\x35\n\x07\x65ntries\x18\x01 \x03(\x0b\x32$.mailweir.reputation.v1.HistoryEntry\"o\n\x0cHistoryEntry\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x10\n\x08messages\x18\x03 \x01(\x01\x12\x0c\n\x04spam\x18\x04 \x01(\x01\x12\x13\n\x0btotal_score\x18\x05 \x01(\x01\x12\x0f\n\x07seen_at\x18\x06 \x01(\x01*n\n\nCheckPhase\x12\x1b\n\x17\x43HECK_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECK_PHASE_CONNECT\x10\x01\x12\x14\n\x10\x43HECK_PHASE_MAIL\x10\x02\x12\x14\n\x10\x43HECK_PHASE_RCPT\x10\x03\x32\xb0\x02\n\x11ReputationService\x12T\n\x05\x43heck\x12$.mailweir.reputation.v1.CheckRequest\x1a%.mailweir.reputation.v1.CheckResponse\x12`\n\tListZones\x12(.mailweir.reputation.v1.ListZonesRequest\x1a).mailweir.reputation.v1.ListZonesResponse\x12\x63\n\nGetHistory\x12).mailweir.reputation.v1.GetHistoryRequest\x1a*.mailweir.reputation.v1.GetHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'mailweir/reputation/v1/reputation.proto\x12\x16mailweir.reputation.v1\x1a\x1fmailweir/common/v1/common.proto\"@\n\x0c\x43heckRequest\x12\x30\n\x05items\x18\x01 \x03(\x0b\x32!.mailweir.reputation.v1.CheckItem\"\xd6\x01\n\tCheckItem\x12\x31\n\x05phase\x18\x01 \x01(\x0e\x32\".mailweir.reputation.v1.CheckPhase\x12,\n\x07session\x18\x02 \x01(\x0b\x32\x1b.mailweir.common.v1.Session\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x12\n\nrecipients\x18\x04 \x03(\t\x12/\n\x06\x63lient\x18\x05 \x01(\x0b\x32\x1f.mailweir.common.v1.ClientFacts\x12\x13\n\x0bwith_sender\x18\x06 \x01(\x08\"E\n\rCheckResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.mailweir.reputation.v1.CheckResult\"\xb4\x01\n\x0b\x43heckResult\x12,\n\x07outcome\x18\x01 \x01(\x0b\x32\x1b.mailweir.common.v1.Outcome\x12/\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x1f.mailweir.common.v1.ClientFacts\x12\x15\n\rvalid_seconds\x18\x03 \x01(\x01\x12/\n\nrecipients\x18\x04 \x03(\x0b\x32\x1b.mailweir.common.v1.Outcome\"\x12\n\x10ListZonesRequest\"F\n\x11ListZonesResponse\x12\x31\n\x05zones\x18\x01 \x03(\x0b\x32\".mailweir.reputation.v1.ZoneHealth\"\xdf\x01\n\nZoneHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\x12\x13\n\x0bmuted_until\x18\x05 \x01(\x01\x12\x0f\n\x07queries\x18\x06 \x01(\x04\x12\x0c\n\x04hits\x18\x07 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x08 \x01(\x04\x12\x11\n\thit_share\x18\t \x01(\x01\x12\x13\n\x0busual_share\x18\n \x01(\x01\x12\x16\n\x0emedian_seconds\x18\x0b \x01(\x01\x12\x11\n\tprobed_at\x18\x0c \x01(\x01\"$\n\x11GetHistoryRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\"K\n\x12GetHistoryResponse\x12\x35\n\x07\x65ntries\x18\x01 \x03(\x0b\x32$.mailweir.reputation.v1.HistoryEntry\"o\n\x0cHistoryEntry\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x10\n\x08messages\x18\x03 \x01(\x01\x12\x0c\n\x04spam\x18\x04 \x01(\x01\x12\x13\n\x0btotal_score\x18\x05 \x01(\x01\x12\x0f\n\x07seen_at\x18\x06 \x01(\x01*n\n\nCheckPhase\x12\x1b\n\x17\x43HECK_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECK_PHASE_CONNECT\x10\x01\x12\x14\n\x10\x43HECK_PHASE_MAIL\x10\x02\x12\x14\n\x10\x43HECK_PHASE_RCPT\x10\x03\x32\xb0\x02\n\x11ReputationService\x12T\n\x05\x43heck\x12$.mailweir.reputation.v1.CheckRequest\x1a%.mailweir.reputation.v1.CheckResponse\x12`\n\tListZones\x12(.mailweir.reputation.v1.ListZonesRequest\x1a).mailweir.reputation.v1.ListZonesResponse\x12\x63\n\nGetHistory\x12).mailweir.reputation.v1.GetHistoryRequest\x1a*.mailweir.reputation.v1.GetHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailweir.reputation.v1.reputation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKPHASE']._serialized_start=1162
-  _globals['_CHECKPHASE']._serialized_end=1272
+  _globals['_CHECKPHASE']._serialized_start=1183
+  _globals['_CHECKPHASE']._serialized_end=1293
   _globals['_CHECKREQUEST']._serialized_start=100
   _globals['_CHECKREQUEST']._serialized_end=164
   _globals['_CHECKITEM']._serialized_start=167
-  _globals['_CHECKITEM']._serialized_end=360
-  _globals['_CHECKRESPONSE']._serialized_start=362
-  _globals['_CHECKRESPONSE']._serialized_end=431
-  _globals['_CHECKRESULT']._serialized_start=434
-  _globals['_CHECKRESULT']._serialized_end=614
-  _globals['_LISTZONESREQUEST']._serialized_start=616
-  _globals['_LISTZONESREQUEST']._serialized_end=634
-  _globals['_LISTZONESRESPONSE']._serialized_start=636
-  _globals['_LISTZONESRESPONSE']._serialized_end=706
-  _globals['_ZONEHEALTH']._serialized_start=709
-  _globals['_ZONEHEALTH']._serialized_end=932
-  _globals['_GETHISTORYREQUEST']._serialized_start=934
-  _globals['_GETHISTORYREQUEST']._serialized_end=970
-  _globals['_GETHISTORYRESPONSE']._serialized_start=972
-  _globals['_GETHISTORYRESPONSE']._serialized_end=1047
-  _globals['_HISTORYENTRY']._serialized_start=1049
-  _globals['_HISTORYENTRY']._serialized_end=1160
-  _globals['_REPUTATIONSERVICE']._serialized_start=1275
-  _globals['_REPUTATIONSERVICE']._serialized_end=1579
+  _globals['_CHECKITEM']._serialized_end=381
+  _globals['_CHECKRESPONSE']._serialized_start=383
+  _globals['_CHECKRESPONSE']._serialized_end=452
+  _globals['_CHECKRESULT']._serialized_start=455
+  _globals['_CHECKRESULT']._serialized_end=635
+  _globals['_LISTZONESREQUEST']._serialized_start=637
+  _globals['_LISTZONESREQUEST']._serialized_end=655
+  _globals['_LISTZONESRESPONSE']._serialized_start=657
+  _globals['_LISTZONESRESPONSE']._serialized_end=727
+  _globals['_ZONEHEALTH']._serialized_start=730
+  _globals['_ZONEHEALTH']._serialized_end=953
+  _globals['_GETHISTORYREQUEST']._serialized_start=955
+  _globals['_GETHISTORYREQUEST']._serialized_end=991
+  _globals['_GETHISTORYRESPONSE']._serialized_start=993
+  _globals['_GETHISTORYRESPONSE']._serialized_end=1068
+  _globals['_HISTORYENTRY']._serialized_start=1070
+  _globals['_HISTORYENTRY']._serialized_end=1181
+  _globals['_REPUTATIONSERVICE']._serialized_start=1296
+  _globals['_REPUTATIONSERVICE']._serialized_end=1600
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,7 @@ class _CheckPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CheckPhase
     CHECK_PHASE_CONNECT: _CheckPhase.ValueType  # 1
     """A client has connected; only its address is known."""
     CHECK_PHASE_MAIL: _CheckPhase.ValueType  # 2
-    """MAIL has come: HELO name and sender are known."""
+    """HELO name and sender are known; nothing is asked about recipients."""
     CHECK_PHASE_RCPT: _CheckPhase.ValueType  # 3
     """RCPT has come, one or several at once."""
 
@@ -43,7 +43,7 @@ CHECK_PHASE_UNSPECIFIED: CheckPhase.ValueType  # 0
 CHECK_PHASE_CONNECT: CheckPhase.ValueType  # 1
 """A client has connected; only its address is known."""
 CHECK_PHASE_MAIL: CheckPhase.ValueType  # 2
-"""MAIL has come: HELO name and sender are known."""
+"""HELO name and sender are known; nothing is asked about recipients."""
 CHECK_PHASE_RCPT: CheckPhase.ValueType  # 3
 """RCPT has come, one or several at once."""
 Global___CheckPhase: _TypeAlias = CheckPhase  # noqa: Y015
@@ -83,10 +83,13 @@ class CheckItem(_message.Message):
     SENDER_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     CLIENT_FIELD_NUMBER: _builtins.int
+    WITH_SENDER_FIELD_NUMBER: _builtins.int
     phase: Global___CheckPhase.ValueType
     """How far the session has come."""
     sender: _builtins.str
     """Return path as `local@domain`; empty for the null sender and before MAIL."""
+    with_sender: _builtins.bool
+    """At RCPT: look at the sender too, as at MAIL; nobody has asked about it yet."""
     @_builtins.property
     def session(self) -> _common_pb2.Session:
         """The session as it is known."""
@@ -107,10 +110,11 @@ class CheckItem(_message.Message):
         sender: _builtins.str = ...,
         recipients: _abc.Iterable[_builtins.str] | None = ...,
         client: _common_pb2.ClientFacts | None = ...,
+        with_sender: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "phase", b"phase", "recipients", b"recipients", "sender", b"sender", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "phase", b"phase", "recipients", b"recipients", "sender", b"sender", "session", b"session", "with_sender", b"with_sender"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
