@@ -40,7 +40,9 @@ class Served:
 async def served(make: Any, tmp_path: Path) -> AsyncIterator[Served]:
     bl = DnsList()
     bl.add("203.0.113.7")
-    policy = make.policy(make.zone("bl", policy_list=True, score=9.0, display="The list"))
+    # writing the traceback of a crash may hold up the loop for long
+    zone = make.zone("bl", policy_list=True, score=9.0, display="The list", timeout_seconds=4.0)
+    policy = make.policy(zone)
     async with make.world(policy, {"bl": bl}) as world, running_runtime("reputation") as rt:
         service = ReputationService(
             world.checker, world.strangers, world.keeper, StaticConfig(PolicySnapshot(policy, "v.1")),

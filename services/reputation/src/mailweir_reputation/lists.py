@@ -14,7 +14,7 @@ from mailweir_reputation.health import Keeper
 from mailweir_reputation.list_metrics import ListMetrics
 from mailweir_reputation.policy.findings import NOTHING, Finding
 from mailweir_reputation.policy.items import Item
-from mailweir_reputation.policy.lists.conclusion import conclude, unanswered
+from mailweir_reputation.policy.lists.conclusion import REFUSING, conclude, unanswered
 from mailweir_reputation.policy.lists.health import Watch
 from mailweir_reputation.policy.lists.opinion import Listing, Standing, listings_of, weigh
 from mailweir_reputation.policy.lists.planning import Query, fitting, plan
@@ -81,7 +81,7 @@ class Lists:
         await self._wait(going, rules, until)
         if going.failed and not going.ttls:
             return unanswered(going.lookups)
-        firm = await self._firm(going, rules, until)
+        firm = policy.edge.listed in REFUSING and await self._firm(going, rules, until)
         found = conclude(
             going.listings,
             policy,
@@ -110,8 +110,7 @@ class Lists:
                 for flight, query in going.waiting.items()
             }
             for flight in [flight for flight, end in ends.items() if end <= now]:
-                late = DnsAnswer(DnsStatus.TEMPERROR)
-                self._take(going, going.waiting.pop(flight), late)
+                self._take(going, going.waiting.pop(flight), _landed(flight))
             if going.waiting:
                 left = min(end for end in ends.values() if end > now) - now
                 done, _ = await asyncio.wait(
@@ -173,7 +172,9 @@ def _confirms(watch: Watch | None, item: str) -> bool:
 
 
 def _landed(flight: Flight) -> DnsAnswer:
-    return DnsAnswer(DnsStatus.TEMPERROR) if flight.cancelled() else flight.result()
+    if not flight.done() or flight.cancelled():
+        return DnsAnswer(DnsStatus.TEMPERROR)
+    return flight.result()
 
 
 def _said(read: ListAnswer) -> str:

@@ -22,7 +22,7 @@ from mailweir_reputation.policy.lists.opinion import (
 GROUP: Final = "lists"
 MAX_DETAIL: Final = 120
 UNANSWERED: Final = "no DNS list answers"
-_ADVICE: Final = {Remedy.REJECT: Advice.REJECT, Remedy.CLOSE: Advice.CLOSE}
+REFUSING: Final = {Remedy.REJECT: Advice.REJECT, Remedy.CLOSE: Advice.CLOSE}
 
 
 def unanswered(lookups: Iterable[Lookup] = ()) -> Finding:
@@ -50,7 +50,7 @@ def conclude(
     # in the order of the policy, whoever answered first
     listings = sorted(listings, key=lambda listing: order.get(listing.zone.name, len(order)))
     standing, score = weigh(listings, (), rules), total(listings)
-    refused = standing is Standing.REFUSED and remedy in _ADVICE
+    refused = standing is Standing.REFUSED and remedy in REFUSING
     valid = min(max(seconds, rules.shortest_valid_seconds), rules.longest_valid_seconds)
     if refused and not firm:
         valid = rules.shortest_valid_seconds
@@ -74,7 +74,7 @@ def _refusing(
     names = dict.fromkeys(each.zone.title for each in listings if each.score > 0)
     return replace(
         found,
-        advice=_ADVICE[remedy] if firm else Advice.DEFER,
+        advice=REFUSING[remedy] if firm else Advice.DEFER,
         reason=Reason.LISTED,
         detail=", ".join(names)[:MAX_DETAIL],
     )
