@@ -10,7 +10,7 @@ from mailweir_core.asking import drive
 from mailweir_core.client import ClientFacts
 from mailweir_core.dns import DnsQuestion, RecordType
 from mailweir_policy import Policy
-from mailweir_reputation.policy.names.findings import of_greeting, unknown_greeting
+from mailweir_reputation.policy.names.findings import HELO_UNKNOWN, of_greeting
 from mailweir_reputation.policy.names.greeting import GreetingKind, find_greeting, read_greeting
 from mailweir_testkit.zones import Zones
 
@@ -85,8 +85,8 @@ def test_a_name_of_the_same_owner_is_no_lie() -> None:
 def test_who_hides_behind_silence_is_not_suspect() -> None:
     for helo in ("sick.example.org", "half.example.org", "sick-mx.example.org"):
         greeting = drive(find_greeting(helo), Zones(TABLE).answer)
-        assert unknown_greeting(greeting)
-    assert not unknown_greeting(read_greeting("[10.0.0.1]"))
+        found = of_greeting(greeting, ip_address(CLIENT), ClientFacts(), POLICY)
+        assert (found.signals, found.failed) == ((), HELO_UNKNOWN)
 
 
 def test_it_takes_one_round_where_there_is_an_address() -> None:

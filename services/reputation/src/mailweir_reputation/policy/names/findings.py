@@ -11,7 +11,7 @@ from mailweir_policy import Policy
 from mailweir_reputation.policy.findings import NOTHING, Finding, merge
 from mailweir_reputation.policy.names import suspects
 from mailweir_reputation.policy.names.dynamic import looks_dynamic
-from mailweir_reputation.policy.names.greeting import Greeting, lies, unqualified
+from mailweir_reputation.policy.names.greeting import Greeting, GreetingKind, lies, unqualified
 from mailweir_reputation.policy.names.sender import SenderDomain
 from mailweir_reputation.policy.names.suspects import Suspect, conclude, conclude_all
 
@@ -49,12 +49,9 @@ def of_greeting(greeting: Greeting, client: Address, known: ClientFacts, policy:
         return conclude(suspects.HELO_LIES, greeting.text, policy)
     if greeting.exists is False:
         return conclude(suspects.HELO_UNKNOWN, greeting.text, policy)
+    if greeting.kind is GreetingKind.NAME and greeting.exists is None:
+        return Finding(failed=HELO_UNKNOWN)
     return NOTHING
-
-
-def unknown_greeting(greeting: Greeting) -> bool:
-    """Say whether a name could not be looked up."""
-    return bool(greeting.kind == "name" and greeting.exists is None)
 
 
 def of_domain(found: SenderDomain, domain: str, policy: Policy) -> Finding:
