@@ -125,7 +125,7 @@ def measure(running: Product, connections: int, rate: float) -> Found:
     each = 1000 / connections
     alone, both = middle.since(start), end.since(middle)
     parts = {name: round((both[name] - alone.get(name, 0.0)) * each, 4) for name in both}
-    met = sum(start.since(first).values()) * 1000 / DISTINCT
+    met = {name: round(used * 1000 / DISTINCT, 4) for name, used in start.since(first).items()}
     return {
         "known": {
             "quiet": quantiles(quiet["took"]),
@@ -135,7 +135,7 @@ def measure(running: Product, connections: int, rate: float) -> Found:
         },
         "away": away,
         "cpu_ms": {"all": round(sum(parts.values()), 4), **parts},
-        "first_contact_cpu_ms": round(met, 4),
+        "first_contact_cpu_ms": {"all": round(sum(met.values()), 4), **met},
         "resident_mib": {
             "before": round(middle.resident / 2**20, 1),
             "after": round(end.resident / 2**20, 1),

@@ -136,6 +136,10 @@ class Bans(Protocol):
         """Say whether an allow list of the system names an address."""
         ...
 
+    def blocks(self, client: Address | None, now: float) -> bool:
+        """Say whether a block list of the system names an address."""
+        ...
+
     def account(self, login: str, now: float) -> Ban | None:
         """Return the ban of a login, or of what `mailweir_core.bans.paused_login` makes of one."""
         ...

@@ -68,8 +68,8 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
             bans,
             lambda ban: later(lambda: bans.put(ban)),
             lambda subject: later(lambda: bans.remove(ban_key(subject))),
-            lambda entry: later(lambda: bans.allow(entry.id, entry)),
-            lambda entry: later(lambda: bans.allow(entry.id, None)),
+            lambda entry: later(lambda: bans.take(entry.id, entry)),
+            lambda entry: later(lambda: bans.take(entry.id, None)),
         )
         return
     bus = MemoryBus()
@@ -291,3 +291,16 @@ async def test_two_processes_agree_within_a_second() -> None:
         await until(lambda: one.of(CLIENT, NOW) == two.of(CLIENT, NOW) == ban)
         await kept.delete(ban_key(ban.subject))
         await until(lambda: one.of(CLIENT, NOW) is None and two.of(CLIENT, NOW) is None)
+
+
+async def test_who_is_blocked_is_known_here(world: World) -> None:
+    entry = make_entry("block", "192.0.2.0/24", expires=NOW + 10)
+    await world.allow(entry)
+    await until(lambda: world.bans.blocks(CLIENT, NOW))
+    assert not world.bans.allows(CLIENT, NOW)
+    assert not world.bans.blocks(ip_address("192.0.3.7"), NOW)
+    assert not world.bans.blocks(None, NOW)
+    assert not world.bans.blocks(CLIENT, NOW + 10)
+    assert world.bans.of(CLIENT, NOW) is None  # which is for the edge to say
+    await world.disallow(entry)
+    await until(lambda: not world.bans.blocks(CLIENT, NOW))

@@ -168,7 +168,7 @@ async def test_an_allow_of_any_kind_beats_a_ban(world: MakeWorld) -> None:
     w = world(edge=NO_WAIT)
     w.edge.deployed = ("reputation",)
     w.bans.put(a_ban("198.51.100.0/24"))
-    w.bans.allow("a", make_entry("allow", CLIENT))
+    w.bans.take("a", make_entry("allow", CLIENT))
     assert w.connect(CLIENT).gate.state is State.CHECKING
     # one that only the edge can know, as by the client's name, counts while it is remembered
     other = "198.51.100.9"
@@ -211,7 +211,7 @@ async def test_who_is_allowed_since_it_was_refused_is_asked_about_anew(world: Ma
     w.edge.says = Screened(LISTED, STRANGER, (), 60.0)
     w.connect()
     await w.checked()
-    w.bans.allow("a", make_entry("allow", CLIENT))
+    w.bans.take("a", make_entry("allow", CLIENT))
     w.edge.says = Screened(None, ClientFacts(allowed=True), (), 60.0)
     visit = w.connect()
     await w.checked()

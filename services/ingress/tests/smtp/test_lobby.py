@@ -85,7 +85,7 @@ def test_which_sessions_a_ban_ends(
 ) -> None:
     w = world(relay={"proxy_networks": ["10.0.0.0/24"], "trusted_networks": ["10.1.0.0/16"]})
     w.bans.subscribe(w.lobby.enforce)
-    w.bans.allow("a", make_entry("allow", "203.0.113.0/24"))
+    w.bans.take("a", make_entry("allow", "203.0.113.0/24"))
     w.house.sessions.enter(member)
     member.told.clear()
     w.bans.put(a_ban(subject, close_all=close_all))
@@ -123,4 +123,17 @@ def test_another_policy_may_say_otherwise(world: MakeWorld) -> None:
     w = world()
     w.lobby.remember(a_caller("a"), Screened(LISTED, STRANGER, (), 60.0))
     w.rules = replace(w.rules, version="v.2")
+    assert w.lobby.remembered(a_caller("a"), w.clock.now()) is None
+
+
+def test_who_is_on_a_list_of_ours_is_refused_while_it_is(world: MakeWorld) -> None:
+    w = world()
+    blocked = replace(LISTED, reason=Reason.BLOCKED)
+    w.bans.take("a", make_entry("block", str(CLIENT)))
+    w.lobby.remember(a_caller("a"), Screened(blocked, STRANGER, (), 60.0))
+    w.lobby.remember(a_caller("b"), Screened(LISTED, STRANGER, (), 60.0))
+    w.clock.advance(1000)
+    assert w.lobby.remembered(a_caller("a"), w.clock.now()) is not None
+    assert w.lobby.remembered(a_caller("b"), w.clock.now()) is None
+    w.bans.take("a", None)
     assert w.lobby.remembered(a_caller("a"), w.clock.now()) is None

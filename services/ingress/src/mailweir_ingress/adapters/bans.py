@@ -1,6 +1,7 @@
 """The bans, copied from the bucket `bans` as they change; and bans in memory.
 
-Allow lists are looked at here too, as far as they name addresses for all the system: an allow beats a ban.
+The lists are looked at here too, as far as they name addresses for all the system: an allow beats a ban, and
+who is blocked need not be asked about again and again.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ class MemoryBans:
         """Begin with nobody banned."""
         self.index = BanIndex()
         self.allowed: NetworkTable[ListEntry] = NetworkTable()
+        self.blocked: NetworkTable[ListEntry] = NetworkTable()
         self.counts: dict[str, Hits] = {}
         """By subject, of the present ban."""
         self._uncounted: dict[str, None] = {}  # subjects whose count has changed, in order
@@ -52,6 +54,10 @@ class MemoryBans:
     def allows(self, client: Address | None, now: float) -> bool:
         """Say whether an allow list of the system names an address."""
         return client is not None and self.allowed.of(client, now) is not None
+
+    def blocks(self, client: Address | None, now: float) -> bool:
+        """Say whether a block list of the system names an address."""
+        return client is not None and self.blocked.of(client, now) is not None
 
     def account(self, login: str, now: float) -> Ban | None:
         """Return the ban of a login."""
@@ -88,14 +94,16 @@ class MemoryBans:
             self._forget_hits(ban.subject)
             self.index.remove(key)
 
-    def allow(self, key: str, entry: ListEntry | None) -> None:
+    def take(self, key: str, entry: ListEntry | None) -> None:
         """Take an entry of a list in, or forget the one of a key."""
         self.allowed.remove(key)
-        if entry is None or not _spares_all(entry):
+        self.blocked.remove(key)
+        if entry is None or entry.owner != SYSTEM or entry.recipients:
             return
         item = parse_item(entry.item)
         if item.kind is ItemKind.NETWORK:
-            self.allowed.put(key, item.networks, entry)
+            table = self.allowed if entry.kind is EntryKind.ALLOW else self.blocked
+            table.put(key, item.networks, entry)
 
     def changed_counts(self, most: int) -> list[tuple[Ban, Hits]]:
         """Return up to so many counts that have changed since they were last returned."""
@@ -137,8 +145,11 @@ class BusBans(MemoryBans):
         """Keep the copy as the buckets are; runs until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(BANS, self._take_ban, self.index.keys))
-            tasks.create_task(self._follow(LISTS, self._take_entry, self.allowed.keys))
+            tasks.create_task(self._follow(LISTS, self._take_entry, self._entries))
             tasks.create_task(self._repeat(self.write_counts))
+
+    def _entries(self) -> tuple[str, ...]:
+        return (*self.allowed.keys(), *self.blocked.keys())
 
     async def _follow(
         self,
@@ -184,7 +195,7 @@ class BusBans(MemoryBans):
         self.put(ban)
 
     def _take_entry(self, key: str, value: bytes | None) -> None:
-        self.allow(key, None if value is None else load_entry(value))
+        self.take(key, None if value is None else load_entry(value))
 
     async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -209,8 +220,3 @@ class BusBans(MemoryBans):
                 )
         except BusError as error:  # the counts go on, so the next one that is written has all
             _log.warning("ban_counts_not_written", detail=str(error)[:200])
-
-
-def _spares_all(entry: ListEntry) -> bool:
-    """Say whether an entry is about every message of the system that a client may send."""
-    return entry.kind is EntryKind.ALLOW and entry.owner == SYSTEM and not entry.recipients

@@ -70,10 +70,17 @@ class Lobby:
         if found is None:
             return None
         until, screened = found
-        if until <= now:
+        if until <= now and not self._still_blocked(caller, screened, now):
             del self._found[caller.key]
             return None
         return screened
+
+    def _still_blocked(self, caller: Caller, screened: Screened, now: float) -> bool:
+        """Say whether a client was refused by a list of ours that has it still: nobody has to be asked."""
+        decision = screened.decision
+        if decision is None or decision.reason is not Reason.BLOCKED:
+            return False
+        return self.house.bans.blocks(caller.client, now)
 
     def _forget_if_changed(self) -> None:
         """Forget everything that was found once another policy holds: it may say otherwise."""
