@@ -6,8 +6,8 @@
         bl.act(Acting.WORLD)           # from now on it lists whatever it is asked for
         assert bl.asked("192.0.2.1")
 
-A healthy list has the test entries of RFC 5782 §5 and what was added. With a key it serves only names that hold
-the key, as providers do it.
+A healthy list has the test entries of RFC 5782 §5 and what was added. With a key it serves only names that
+hold the key, as providers do it.
 """
 
 import asyncio
