@@ -12,12 +12,19 @@ from typing import Final, TypeVar
 from mailweir_core.bans import Ban, OffenceKind
 from mailweir_core.client import ClientFacts
 from mailweir_core.clock import Clock
-from mailweir_core.net import parse_ip
 from mailweir_core.outcome import Outcome, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope, Listener, Session
 from mailweir_ingress.asking import Line
 from mailweir_ingress.metrics import Metrics, Phase
+from mailweir_ingress.policy.concern import (
+    counted,
+    is_stranger,
+    is_watched,
+    may_wait,
+    may_wait_for,
+    message_counts,
+)
 from mailweir_ingress.policy.edge import (
     MessageFound,
     RecipientFacts,
@@ -42,7 +49,6 @@ from mailweir_ingress.ports import (
     ReputationQuestion,
     Stage,
 )
-from mailweir_policy.greylist import GreylistMode
 from mailweir_policy.ratelimit import Unit
 
 A = TypeVar("A")
@@ -51,7 +57,6 @@ REPORT_SECONDS: Final = 0.25
 """How long the reply to an offence waits for what follows from it."""
 
 _TAKEN: Final = RecipientFound(None)
-_NOTHING: Final[frozenset[Unit]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ class Edge:
         """
         if not self.deployed or session.trusted:
             return Screened(None, STRANGER)
-        counts = _counted(session, rules)
+        counts = counted(session, rules)
         seconds = rules.policy.edge.connect_seconds
         started = self._clock.monotonic()
         reputation: asyncio.Task[ReputationAnswer] | None = None
@@ -144,12 +149,12 @@ class Edge:
             if remembered is None and session.listener is Listener.MX:
                 question = ReputationQuestion(Stage.CONNECT, session)
                 reputation = self._ask_reputation(both, question, seconds)
-            counted = RatelimitQuestion(
+            coming = RatelimitQuestion(
                 Stage.CONNECT, session, STRANGER if remembered is None else remembered.client
             )
             ratelimit = None
             if Unit.CONNECTIONS in counts:
-                ratelimit = self._ask_ratelimit(both, counted, seconds)
+                ratelimit = self._ask_ratelimit(both, coming, seconds)
         self._took(Phase.CONNECT, started)
         found = _known(reputation.result()) if reputation is not None else remembered
         screened = _screened(found or Screened(None, STRANGER), ratelimit, rules)
@@ -175,7 +180,7 @@ class Edge:
 
         An allowed client's sender is looked at all the same: in the wrong name it is allowed no more.
         """
-        if not self.deployed or not _is_stranger(who.session):
+        if not self.deployed or not is_stranger(who.session):
             return False
         return not who.client.allowed or (self._services.reputation is not None and not who.asked)
 
@@ -194,7 +199,7 @@ class Edge:
         known, limits, waiting = await self._about(who, asked, rules, about_sender=about_sender)
         if known is not None and about_sender:
             who = replace(who, client=known.client, outcomes=(*who.outcomes, known.outcome))
-            if _may_wait(who.client, rules):
+            if may_wait(who.client, rules):
                 waiting = await self._about_waiting(who, asked, rules)
         self._took(Phase.RCPT, started)
         facts = _by_recipient(who, len(asked), _Answers(known, waiting, limits))
@@ -216,10 +221,10 @@ class Edge:
                 group, question, seconds + (policy.mail_seconds if about_sender else 0.0)
             )
             ratelimit = greylist = None
-            if Unit.RECIPIENTS in _counted(session, rules) and not client.allowed:
-                counted = RatelimitQuestion(Stage.RCPT, session, client, sender, asked)
-                ratelimit = self._ask_ratelimit(group, counted, seconds)
-            if not about_sender and _may_wait(client, rules):
+            if Unit.RECIPIENTS in counted(session, rules) and not client.allowed:
+                burst = RatelimitQuestion(Stage.RCPT, session, client, sender, asked)
+                ratelimit = self._ask_ratelimit(group, burst, seconds)
+            if not about_sender and may_wait(client, rules):
                 again = GreylistQuestion(session, client, sender, asked)
                 greylist = self._ask_greylist(group, again, seconds)
         return _result(reputation), _result(ratelimit), _result(greylist)
@@ -239,8 +244,13 @@ class Edge:
     async def message(self, judged: Judged, rules: Rules) -> MessageFound:
         """Look at a message that its content would let in."""
         session = judged.envelope.session
-        asks_greylist = self._may_come_later(judged, rules)
-        asks_ratelimit = self._counts(judged, rules)
+        services, client = self._services, judged.client
+        asks_greylist = (
+            services.greylist is not None
+            and bool(judged.recipients)
+            and may_wait_for(judged.score, client, session, rules)
+        )
+        asks_ratelimit = services.ratelimit is not None and message_counts(session, client, rules)
         if not asks_greylist and not asks_ratelimit:
             return MessageFound()
         seconds = rules.policy.edge.recipient_seconds
@@ -255,7 +265,7 @@ class Edge:
                 )
                 greylist = self._ask_greylist(both, again, seconds)
             if asks_ratelimit:
-                counted = RatelimitQuestion(
+                message = RatelimitQuestion(
                     Stage.MESSAGE,
                     session,
                     judged.client,
@@ -265,7 +275,7 @@ class Edge:
                     judged.bytes,
                     judged.score or 0.0,
                 )
-                ratelimit = self._ask_ratelimit(both, counted, seconds)
+                ratelimit = self._ask_ratelimit(both, message, seconds)
         self._took(Phase.MESSAGE, started)
         waiting = greylist.result() if greylist is not None else GreylistAnswer(())
         return MessageFound(
@@ -275,19 +285,8 @@ class Edge:
         )
 
     def watches(self, kind: OffenceKind, session: Session) -> bool:
-        """Say whether an offence of this client would be counted by anybody.
-
-        Our own users and trusted clients are only watched for what fills sessions.
-        """
-        rules = self._rules()
-        rule = rules.policy.ratelimit.intrusion.rules.of(kind)
-        if self._services.ratelimit is None or rule is None or not rule.enabled:
-            return False
-        if not rules.policy.ratelimit.intrusion.enabled:
-            return False
-        if (session.trusted or session.auth_user) and kind is not OffenceKind.RESET:
-            return False
-        return parse_ip(session.client_ip) not in rules.never_banned
+        """Say whether an offence of this client would be counted by anybody."""
+        return self._services.ratelimit is not None and is_watched(kind, session, self._rules())
 
     async def offend(self, offence: Offence, session: Session) -> Ban | None:
         """Report an offence; returns the ban that follows, if one does. Never raises."""
@@ -296,30 +295,6 @@ class Edge:
             return None
         self._metrics.offences[offence.kind].inc()
         return await service.report(offence, REPORT_SECONDS)
-
-    def _may_come_later(self, judged: Judged, rules: Rules) -> bool:
-        policy = rules.policy.greylist
-        return (
-            self._services.greylist is not None
-            and policy.mode is not GreylistMode.OFF
-            and policy.score is not None
-            and judged.score is not None
-            and judged.score >= policy.score
-            and bool(judged.recipients)
-            and _is_stranger(judged.envelope.session)
-            and not (judged.client.known or judged.client.allowed)
-        )
-
-    def _counts(self, judged: Judged, rules: Rules) -> bool:
-        """Say whether the message counts: our users' always, others' where a limit counts messages."""
-        if self._services.ratelimit is None:
-            return False
-        session = judged.envelope.session
-        if session.auth_user:
-            return True
-        if session.trusted or judged.client.allowed:
-            return False
-        return not _counted(session, rules).isdisjoint((Unit.MESSAGES, Unit.BYTES))
 
     def _ask_reputation(
         self, group: asyncio.TaskGroup, question: ReputationQuestion, seconds: float
@@ -355,26 +330,8 @@ class Edge:
         self._metrics.seconds[phase].observe(self._clock.monotonic() - started)
 
 
-def _counted(session: Session, rules: Rules) -> frozenset[Unit]:
-    """Return what is counted of a client that is no user of ours."""
-    return _NOTHING if parse_ip(session.client_ip) in rules.uncounted else rules.counts
-
-
-def _may_wait(client: ClientFacts, rules: Rules) -> bool:
-    """Say whether greylisting could ask a client to come back before its data; for most it cannot."""
-    policy = rules.policy.greylist
-    if client.known or client.allowed or policy.mode is GreylistMode.OFF:
-        return False
-    return policy.mode is not GreylistMode.SUSPICIOUS or client.suspicion >= policy.suspicion
-
-
 def _result(task: asyncio.Task[A] | None) -> A | None:
     return None if task is None else task.result()
-
-
-def _is_stranger(session: Session) -> bool:
-    """Say whether lists and greylisting are for this session at all: mail of others on port 25."""
-    return session.listener is Listener.MX and not session.trusted and not session.auth_user
 
 
 def _known(answer: ReputationAnswer) -> Screened:
