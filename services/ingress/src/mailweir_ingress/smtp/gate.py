@@ -44,6 +44,7 @@ from mailweir_ingress.smtp.wire import HIGH_WATER_BYTES, LINGER_BYTES, LINGER_SE
 
 PROXY_SECONDS: Final = 5.0
 """How long a proxy may take to say for whom it speaks."""
+GRACE_SECONDS: Final = 0.05
 TEASER: Final = "220-{hostname} is getting ready\r\n"
 
 # Waiting until the client has read its reply would keep what there is too little of.
@@ -138,7 +139,7 @@ class Gate(asyncio.Protocol):
         caller = introduced(self._peer, self._lobby.house.rules())
         if caller is None:
             self.state = State.HEADER
-            self._set_timer(PROXY_SECONDS, partial(self._mistaken, SILENT_PROXY))
+            self._set_timer(PROXY_SECONDS, self._is_silent)
         else:
             self._meet(caller)
 
@@ -186,6 +187,10 @@ class Gate(asyncio.Protocol):
         caller = introduced_by(self._peer, self._came, self._lobby.house.rules())
         if caller is not None:
             self._meet(caller)
+
+    def _is_silent(self) -> None:
+        """Give up on a proxy, but not before what has come meanwhile was read: we may have been late."""
+        self._set_timer(GRACE_SECONDS, partial(self._mistaken, SILENT_PROXY))
 
     def _meet(self, found: Caller | Decision) -> None:
         if isinstance(found, Caller):
@@ -359,7 +364,7 @@ class Gate(asyncio.Protocol):
         if self._stopped:
             pipe.resume_reading()
         pipe.write_eof()
-        self._set_timer(LINGER_SECONDS, self.cut)
+        self._set_timer(LINGER_SECONDS, pipe.close)  # which sends what was not sent yet
 
     # -- small change
 
