@@ -173,7 +173,7 @@ async def build(  # noqa: PLR0913 - one argument per part of what is around it
     budget = MemoryBudget(lambda: rules().policy.session.memory_bytes)
     metrics.memory.set_function(lambda: budget.used)
     bans, passes = BusBans(bus, rt.clock, rt.instance), BusPasses(bus, rt.clock, metrics)
-    metrics.bans.set_function(lambda: len(bans.index))
+    metrics.gate.bans.set_function(lambda: len(bans.index))
     async with AsyncExitStack() as stack:
         keys = await stack.enter_async_context(_signing_keys(rt, metrics))
         house = House(
@@ -212,7 +212,7 @@ async def _lobby(rt: Runtime, house: House, bans: BusBans) -> AsyncIterator[Lobb
     At the end no connection without a session is left, and what was turned away is recorded.
     """
     lobby = Lobby(house, rt.tasks.create_task)
-    house.metrics.waiting.set_function(lambda: lobby.waiting)
+    house.metrics.gate.waiting.set_function(lambda: lobby.waiting)
     bans.subscribe(lobby.enforce)
     sweeping = rt.background(lobby.turned_away.sweep_forever())
     async with rt.background(bans.follow()), sweeping:

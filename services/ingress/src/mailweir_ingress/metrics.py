@@ -3,7 +3,7 @@
 Series are held by their labels: looking a series up through the client library costs more than counting.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -80,6 +80,18 @@ TIMED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class GateMetrics:
+    """The series of the gate."""
+
+    waiting: Gauge
+    waits: Mapping[str, Counter]
+    passes: Mapping[str, Counter]
+    passes_unstored: Counter
+    unrecorded: Counter
+    bans: Gauge
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """The series, by their labels."""
 
@@ -100,12 +112,7 @@ class Metrics:
     handshakes_failed: Counter
     signatures: Mapping[str, Counter]
     signing_keys: Mapping[str, Gauge]
-    waiting: Gauge
-    waits: Mapping[str, Counter]
-    passes: Mapping[str, Counter]
-    passes_unstored: Counter
-    unrecorded: Counter
-    bans: Gauge
+    gate: GateMetrics
 
 
 M = TypeVar("M", Counter, Gauge, Histogram)
@@ -119,6 +126,23 @@ def _by_two(
     metric: Counter, first: Iterable[str], second: Iterable[str]
 ) -> Mapping[tuple[str, str], Counter]:
     return {pair: metric.labels(*pair) for pair in product(first, second)}
+
+
+def _of_the_gate(counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> GateMetrics:
+    waits = counter(
+        "waits", "Waits of unknown clients for the banner, by how they ended.", "outcome"
+    )
+    passes = counter("pass_lookups", "Look-ups of passes, by where one was found.", "outcome")
+    return GateMetrics(
+        waiting=gauge("waiting_clients", "Clients that wait for the banner now."),
+        waits=_by_one(waits, Waited),
+        passes=_by_one(passes, PassFound),
+        passes_unstored=counter("passes_unstored", "Passes that only this process knows of."),
+        unrecorded=counter(
+            "turned_away_unrecorded", "Connections that were turned away and are in no record."
+        ),
+        bans=gauge("known_bans", "Bans that are enforced, as this process knows them."),
+    )
 
 
 def declare(registry: CollectorRegistry) -> Metrics:
@@ -148,10 +172,6 @@ def declare(registry: CollectorRegistry) -> Metrics:
     offences = counter("offences", "Offences of clients that were reported.", "kind")
     logins = counter("logins", "AUTH commands, by how they ended.", "outcome")
     signatures = counter("signatures", "Signatures put on mail, by kind.", "kind")
-    waits = counter(
-        "waits", "Waits of unknown clients for the banner, by how they ended.", "outcome"
-    )
-    passes = counter("pass_lookups", "Look-ups of passes, by where one was found.", "outcome")
     signing_keys = gauge("signing_keys", "Keys in the directory of signing keys.", "state")
     seconds = Histogram(
         "mailweir_ingress_phase_seconds",
@@ -179,12 +199,5 @@ def declare(registry: CollectorRegistry) -> Metrics:
         handshakes_failed=counter("tls_handshakes_failed", "TLS handshakes that failed."),
         signatures=_by_one(signatures, ("dkim", "arc")),
         signing_keys=_by_one(signing_keys, ("usable", "unusable")),
-        waiting=gauge("waiting_clients", "Clients that wait for the banner now."),
-        waits=_by_one(waits, Waited),
-        passes=_by_one(passes, PassFound),
-        passes_unstored=counter("passes_unstored", "Passes that only this process knows of."),
-        unrecorded=counter(
-            "turned_away_unrecorded", "Connections that were turned away and are in no record."
-        ),
-        bans=gauge("known_bans", "Bans that are enforced, as this process knows them."),
+        gate=_of_the_gate(counter, gauge),
     )

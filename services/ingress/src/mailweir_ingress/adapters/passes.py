@@ -75,15 +75,15 @@ class BusPasses:
         """Say whether a client has a pass; a look-up that fails or is late finds none, and is counted."""
         key = client_key(client)
         if self._own.at_hand(key):
-            self._metrics.passes[PassFound.HERE].inc()
+            self._metrics.gate.passes[PassFound.HERE].inc()
             return True
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 entry = await (await self._opened()).get(_stored_key(key))
         except (BusError, TimeoutError):
-            self._metrics.passes[PassFound.FAILED].inc()
+            self._metrics.gate.passes[PassFound.FAILED].inc()
             return False
-        self._metrics.passes[PassFound.NONE if entry is None else PassFound.THERE].inc()
+        self._metrics.gate.passes[PassFound.NONE if entry is None else PassFound.THERE].inc()
         if entry is None:
             return False
         # The bucket ends it, at a time that is not known here: it is soon asked again.
@@ -97,7 +97,7 @@ class BusPasses:
         try:
             self._grants.put_nowait((_stored_key(key), seconds))
         except asyncio.QueueFull:
-            self._metrics.passes_unstored.inc()
+            self._metrics.gate.passes_unstored.inc()
 
     async def store(self) -> None:
         """Store passes as they are granted; runs until cancelled."""
@@ -106,7 +106,7 @@ class BusPasses:
             try:
                 await (await self._opened()).put(key, _VALUE, ttl_seconds=seconds)
             except BusError as error:
-                self._metrics.passes_unstored.inc()
+                self._metrics.gate.passes_unstored.inc()
                 _log.warning("pass_not_stored", detail=str(error)[:200])
 
     async def _opened(self) -> KeyValue:

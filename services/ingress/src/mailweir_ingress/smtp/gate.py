@@ -172,7 +172,7 @@ class Gate(asyncio.Protocol):
         """Forget the connection."""
         del exc
         if self.state is State.WAITING:
-            self._lobby.house.metrics.waits[Waited.LEFT].inc()
+            self._lobby.house.metrics.gate.waits[Waited.LEFT].inc()
         self._leave_state(State.GONE)
         self._give_up_seat()
         if self._pipe is not None:
@@ -301,7 +301,7 @@ class Gate(asyncio.Protocol):
         if guest is None or guest.caller.client is None:
             return
         house = self._lobby.house
-        house.metrics.waits[Waited.PASSED].inc()
+        house.metrics.gate.waits[Waited.PASSED].inc()
         house.passes.grant(guest.caller.client, guest.rules.policy.edge.wait.pass_seconds)
         self._let_in()
 
@@ -316,7 +316,7 @@ class Gate(asyncio.Protocol):
                 self._stopped = True
             return
         if self.state is State.WAITING:
-            self._lobby.house.metrics.waits[Waited.TALKED].inc()
+            self._lobby.house.metrics.gate.waits[Waited.TALKED].inc()
         self._turn_away(
             STRANGE_PROXY if looks_like_proxy(self._came) else on_early_words(self._came)
         )

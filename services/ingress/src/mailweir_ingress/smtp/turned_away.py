@@ -87,7 +87,7 @@ class TurnedAway:
                 self._warn(entry)
         if len(self._entries) > MAX_ENTRIES:
             _, oldest = self._entries.popitem(last=False)
-            self._house.metrics.unrecorded.inc(oldest.count)
+            self._house.metrics.gate.unrecorded.inc(oldest.count)
         return entry.line
 
     def _may_record(self) -> bool:
@@ -137,7 +137,7 @@ class TurnedAway:
         for entry in self._entries.values():
             if entry.count and self._may_record():
                 self._record(entry, now)
-            self._house.metrics.unrecorded.inc(entry.count)
+            self._house.metrics.gate.unrecorded.inc(entry.count)
         self._entries.clear()
 
     def _record(self, entry: _Entry, now: float) -> None:
