@@ -12,7 +12,7 @@ import pytest
 from mailweir_testkit.processes import wait_until
 from mailweir_testkit.product import PROGRAM, Product, product
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("edge")]
 
 
 @pytest.fixture(scope="module")

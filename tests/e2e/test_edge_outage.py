@@ -22,7 +22,7 @@ from mailweir_testkit.load import Fate, Letter, Plan, deliver
 from mailweir_testkit.product import Product, product
 from mailweir_testkit.sink import Sink, sink
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("product"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("edge"), pytest.mark.timeout(180)]
 
 CLIENTS = tuple(f"198.51.100.{n}" for n in range(1, 9))
 EDGE = ("reputation", "greylist", "ratelimit")
@@ -166,6 +166,7 @@ async def test_a_service_that_dies_is_started_again_and_nothing_is_lost(tmp_path
             await _well_again(made, name)
 
 
+@pytest.mark.long
 async def test_the_policy_may_want_a_lost_check_made_later(tmp_path: Path) -> None:
     wanted = ("degradation.reputation=tempfail", "degradation.ratelimit=hold")
     async with running(tmp_path, *wanted) as made:
@@ -181,6 +182,7 @@ async def test_the_policy_may_want_a_lost_check_made_later(tmp_path: Path) -> No
             assert (held["action"], held["reason"]) == ("hold", "unscanned")
 
 
+@pytest.mark.long
 async def test_the_broker_may_hold_still(tmp_path: Path) -> None:
     async with running(tmp_path) as made:
         (first,) = await made.send(1, "first")

@@ -16,7 +16,12 @@ from mailweir_testkit.flood import Away, Known, away, known
 from mailweir_testkit.processes import cpu_seconds, wait_until
 from mailweir_testkit.product import Product, product
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("product")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.long,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("edge"),
+]
 
 BANNED, LISTED = ("198.18.0.0/24",), ("198.19.0.0/24",)
 KNOWN = tuple(f"198.18.{n}.7/32" for n in range(128, 168))

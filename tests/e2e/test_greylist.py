@@ -23,7 +23,7 @@ from mailweir_testkit.sink import Sink, sink
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(180),
-    pytest.mark.xdist_group("product"),
+    pytest.mark.xdist_group("edge"),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -194,6 +194,7 @@ async def test_a_deleted_entry_waits_anew(stage: Stage) -> None:
     assert (await stage.try_once("forget@example.net")).startswith("451")
 
 
+@pytest.mark.long
 async def test_a_bot_that_never_retries_never_gets_in(stage: Stage) -> None:
     replies = [await stage.try_once(f"bot{n}x@example.net", f"u{n}@example.com") for n in range(20)]
     await asyncio.sleep(DELAY)

@@ -18,7 +18,7 @@ from mailweir_testkit.processes import child, wait_until
 from mailweir_testkit.product import Product, product
 from mailweir_testkit.sink import port_for_later
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("product")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("edge")]
 
 DOMAIN: Final = {
     "name": "example.com",

@@ -17,7 +17,7 @@ from mailweir_testkit.sink import Caught, Sink, sink
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(180),
-    pytest.mark.xdist_group("product"),
+    pytest.mark.xdist_group("edge"),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

@@ -67,7 +67,7 @@ class OffenceRule(PolicyModel):
     count: int = Field(1, ge=1, le=1_000_000)
     """So many within `seconds` over all sessions and processes."""
     seconds: Annotated[float, Field(gt=0, le=2_592_000)] = DAY
-    measure: Annotated[float, Field(ge=0)] = 0.0
+    measure: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     """Least score, or bytes, of one that counts, for kinds that have a measure."""
 
 

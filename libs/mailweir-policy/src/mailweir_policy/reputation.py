@@ -79,7 +79,7 @@ class ReputationPolicy(PolicyModel):
     zones: tuple[EdgeZone, ...] = Field((), max_length=64)
     reject_score: Annotated[float, Field(gt=0, le=100)] = 6.0
     """Sum of the lists' scores from which a client is refused, if two providers or one policy list agree."""
-    allow_score: Annotated[float, Field(ge=-100, lt=0)] = -1.0
+    allow_score: Annotated[float, Field(ge=-100, le=-0.01)] = -1.0
     """Sum of the lists' scores down to which a client is spared the wait and greylisting."""
     queries: int = Field(64, ge=0, le=500)
     """Most DNS questions about one message at the edge."""

@@ -33,7 +33,12 @@ async def test_sessions_in_all(gate: MakeGate) -> None:
 
 
 async def test_sessions_of_one_client(gate: MakeGate) -> None:
-    async with gate(session__sessions_per_client=1, relay__proxy_networks=["127.0.0.0/8"]) as g:
+    policy = {
+        "session__sessions_per_client": 1,
+        "relay__proxy_networks": ["127.0.0.0/8"],
+        "edge__wait__enabled": False,
+    }
+    async with gate(**policy) as g:
 
         async def connect(address: str) -> Any:
             client = await g.connect()

@@ -14,7 +14,7 @@ V1 = b"PROXY TCP4 192.0.2.9 192.0.2.1 4321 25\r\n"
 V2 = SIGNATURE + struct.pack("!BBH", 0x21, 0x11, 15) + bytes(
     [192, 0, 2, 9, 192, 0, 2, 1]
 ) + struct.pack("!HH", 4321, 25) + b"\x04\x00\x00"  # fmt: skip
-PROXIED = {"relay__proxy_networks": ["127.0.0.0/8"]}
+PROXIED = {"relay__proxy_networks": ["127.0.0.0/8"], "edge__wait__enabled": False}
 
 
 @pytest.mark.parametrize("header", [V1, V2])
