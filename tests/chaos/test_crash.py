@@ -24,7 +24,7 @@ from mailweir_testkit.sink import Caught, Sink, sink
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("product")]
 
-SHORT_SECONDS = 25.0
+SHORT_SECONDS = 15.0
 SETTLE_SECONDS = 120.0
 PAUSES = (1.0, 4.0)
 """Seconds between two kills, at random."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from mailweir_core.decision import Action
 from mailweir_policy import (
@@ -23,6 +23,7 @@ from mailweir_policy import (
     Thresholds,
     policy_from,
 )
+from mailweir_policy.base import PolicyModel
 
 scores = st.floats(-100, 100)
 
@@ -312,3 +313,33 @@ def test_a_message_that_could_not_be_read_comes_again() -> None:
     assert policy.stage("headers").on_failure is StageFailure.SKIP
     own = ScoringPolicy(stages={"parse": StagePolicy(on_failure=StageFailure.HOLD)})
     assert own.stage("parse").on_failure is StageFailure.HOLD
+
+
+class Inner(PolicyModel):
+    one: int = Field(1, ge=0, le=9)
+    """The one."""
+
+
+class Outer(Inner):
+    """A part with a part."""
+
+    two: Inner = Inner()
+    """Another part.
+
+    In two lines.
+    """
+    three: int = Field(3, ge=0, le=9, description="Said otherwise")
+    """Not this."""
+    four: int = Field(4, ge=0, le=9)
+
+
+def test_what_stands_below_a_field_is_its_description() -> None:
+    found = Outer.model_json_schema()
+    said = {name: schema.get("description") for name, schema in found["properties"].items()}
+    assert said == {
+        "one": "The one.",
+        "two": "Another part.\n\nIn two lines.",
+        "three": "Said otherwise",
+        "four": None,
+    }
+    assert found["$defs"]["Inner"]["properties"]["one"]["description"] == "The one."
