@@ -23,7 +23,7 @@ install: .venv/.installed ## The virtual environment .venv with the `mailweir` c
 
 ##@ Work on it
 .PHONY: test
-test: install ## What CI runs: all tests but the long ones (under 10 minutes on 2 cores)
+test: install ## What CI runs: all tests but the long ones (aim: under 10 minutes on 2 cores)
 	$(PYTEST) -m "not long" -n 3 --dist loadgroup $(ARGS)
 
 .PHONY: unit

@@ -12,7 +12,12 @@ import pytest
 from mailweir_testkit.processes import wait_until
 from mailweir_testkit.product import PROGRAM, Product, product
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("edge")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.long,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("edge"),
+]
 
 
 @pytest.fixture(scope="module")

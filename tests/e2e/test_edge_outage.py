@@ -196,6 +196,7 @@ async def test_the_broker_may_hold_still(tmp_path: Path) -> None:
         await made.arrived(fates)
 
 
+@pytest.mark.long
 async def test_a_dead_name_server_refuses_nobody(tmp_path: Path) -> None:
     zone = (
         'reputation.zones=[{"name":"bl","zone":"bl.test.example","kinds":["ip4"],"checks":["client"],'

@@ -233,6 +233,7 @@ class TestGoingOn:
                 wait_until(lambda: set(states(second).values()) == {"delivered"}, 20, "the records")
         assert len(target.mails) == 22
 
+    @pytest.mark.long
     def test_a_killed_up_leaves_nothing_running_and_the_next_one_works(
         self, tmp_path: Path
     ) -> None:
@@ -258,6 +259,7 @@ class TestGoingOn:
         ]  # fmt: skip
         assert not (made.data / "up.json").exists()
 
+    @pytest.mark.long
     def test_a_second_ctrl_c_does_not_wait(self, tmp_path: Path) -> None:
         with product(tmp_path / "data", "--no-samples") as made:
             frozen = made.processes()["delivery"]
