@@ -126,9 +126,9 @@ class Edge:
         self._rules = rules
         self._clock = clock
         self._metrics = metrics
-        self._reputation = Line("reputation", clock, metrics)
-        self._greylist = Line("greylist", clock, metrics)
-        self._ratelimit = Line("ratelimit", clock, metrics)
+        self._reputation = Line("reputation", services.reputation, clock, metrics)
+        self._greylist = Line("greylist", services.greylist, clock, metrics)
+        self._ratelimit = Line("ratelimit", services.ratelimit, clock, metrics)
         self.deployed: Final = services.names
         """The checks that somebody answers."""
 
@@ -148,13 +148,13 @@ class Edge:
         async with asyncio.TaskGroup() as both:
             if remembered is None and session.listener is Listener.MX:
                 question = ReputationQuestion(Stage.CONNECT, session)
-                reputation = self._ask_reputation(both, question, seconds)
+                reputation = self._reputation.begin(both, question, seconds)
             coming = RatelimitQuestion(
                 Stage.CONNECT, session, STRANGER if remembered is None else remembered.client
             )
             ratelimit = None
             if Unit.CONNECTIONS in counts:
-                ratelimit = self._ask_ratelimit(both, coming, seconds)
+                ratelimit = self._ratelimit.begin(both, coming, seconds)
         self._took(Phase.CONNECT, started)
         found = _known(reputation.result()) if reputation is not None else remembered
         screened = _screened(found or Screened(None, STRANGER), ratelimit, rules)
@@ -200,7 +200,8 @@ class Edge:
         if known is not None and about_sender:
             who = replace(who, client=known.client, outcomes=(*who.outcomes, known.outcome))
             if may_wait(who.client, rules):
-                waiting = await self._about_waiting(who, asked, rules)
+                again = GreylistQuestion(who.session, who.client, who.sender, asked)
+                waiting = await self._greylist.ask(again, rules.policy.edge.recipient_seconds)
         self._took(Phase.RCPT, started)
         facts = _by_recipient(who, len(asked), _Answers(known, waiting, limits))
         each = tuple(on_recipient(one, rules) for one in facts)
@@ -217,29 +218,17 @@ class Edge:
             Stage.RCPT, session, client, sender, asked, with_sender=about_sender
         )
         async with asyncio.TaskGroup() as group:
-            reputation = self._ask_reputation(
+            reputation = self._reputation.begin(
                 group, question, seconds + (policy.mail_seconds if about_sender else 0.0)
             )
             ratelimit = greylist = None
             if Unit.RECIPIENTS in counted(session, rules) and not client.allowed:
                 burst = RatelimitQuestion(Stage.RCPT, session, client, sender, asked)
-                ratelimit = self._ask_ratelimit(group, burst, seconds)
+                ratelimit = self._ratelimit.begin(group, burst, seconds)
             if not about_sender and may_wait(client, rules):
                 again = GreylistQuestion(session, client, sender, asked)
-                greylist = self._ask_greylist(group, again, seconds)
+                greylist = self._greylist.begin(group, again, seconds)
         return _result(reputation), _result(ratelimit), _result(greylist)
-
-    async def _about_waiting(
-        self, who: Sender, asked: tuple[str, ...], rules: Rules
-    ) -> GreylistAnswer | None:
-        service = self._services.greylist
-        if service is None:
-            return None
-        question = GreylistQuestion(who.session, who.client, who.sender, asked)
-        seconds = rules.policy.edge.recipient_seconds
-        return await self._greylist.ask(
-            lambda: service.check(question, seconds), question.unanswered
-        )
 
     async def message(self, judged: Judged, rules: Rules) -> MessageFound:
         """Look at a message that its content would let in."""
@@ -263,7 +252,7 @@ class Edge:
                 again = GreylistQuestion(
                     session, judged.client, sender, judged.recipients, judged.score
                 )
-                greylist = self._ask_greylist(both, again, seconds)
+                greylist = self._greylist.begin(both, again, seconds)
             if asks_ratelimit:
                 message = RatelimitQuestion(
                     Stage.MESSAGE,
@@ -275,7 +264,7 @@ class Edge:
                     judged.bytes,
                     judged.score or 0.0,
                 )
-                ratelimit = self._ask_ratelimit(both, message, seconds)
+                ratelimit = self._ratelimit.begin(both, message, seconds)
         self._took(Phase.MESSAGE, started)
         waiting = greylist.result() if greylist is not None else GreylistAnswer(())
         return MessageFound(
@@ -295,36 +284,6 @@ class Edge:
             return None
         self._metrics.offences[offence.kind].inc()
         return await service.report(offence, REPORT_SECONDS)
-
-    def _ask_reputation(
-        self, group: asyncio.TaskGroup, question: ReputationQuestion, seconds: float
-    ) -> asyncio.Task[ReputationAnswer] | None:
-        service = self._services.reputation
-        if service is None:
-            return None
-        return group.create_task(
-            self._reputation.ask(lambda: service.check(question, seconds), question.unanswered)
-        )
-
-    def _ask_greylist(
-        self, group: asyncio.TaskGroup, question: GreylistQuestion, seconds: float
-    ) -> asyncio.Task[GreylistAnswer] | None:
-        service = self._services.greylist
-        if service is None:
-            return None
-        return group.create_task(
-            self._greylist.ask(lambda: service.check(question, seconds), question.unanswered)
-        )
-
-    def _ask_ratelimit(
-        self, group: asyncio.TaskGroup, question: RatelimitQuestion, seconds: float
-    ) -> asyncio.Task[RatelimitAnswer] | None:
-        service = self._services.ratelimit
-        if service is None:
-            return None
-        return group.create_task(
-            self._ratelimit.ask(lambda: service.check(question, seconds), question.unanswered)
-        )
 
     def _took(self, phase: Phase, started: float) -> None:
         self._metrics.seconds[phase].observe(self._clock.monotonic() - started)
