@@ -1,7 +1,7 @@
-"""A Postfix that sends: what is handed to it goes to one relay, and what the relay defers is tried again.
+"""A Postfix of one's own: private configuration and queue, ports on loopback, no system service touched.
 
-Configuration and queue are its own, its ports are on loopback, and no system service is touched. It has to be
-started by root, since its processes run under accounts of their own.
+It has to be started by root, since its processes run under accounts of their own. `postfix_sender` is one
+that sends: what is handed to it goes to one relay, and what the relay defers is tried again.
 """
 
 import os
@@ -9,10 +9,11 @@ import re
 import shutil
 import smtplib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 from typing import Final
 
 from mailweir_testkit.processes import child, wait_until
@@ -27,9 +28,7 @@ queue_directory = {root}/spool
 data_directory = {root}/data
 mail_owner = postfix
 setgid_group = postdrop
-myhostname = sender.example.net
 mydestination =
-default_transport = smtp:[127.0.0.1]:{relay}
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
@@ -37,12 +36,18 @@ alias_maps =
 alias_database =
 smtp_dns_support_level = disabled
 smtpd_peername_lookup = no
-queue_run_delay = 1s
-minimal_backoff_time = {retry}s
-maximal_backoff_time = {most}s
 maillog_file = {root}/log/postfix.log
 maillog_file_prefixes = {root}
 """
+_SENDER: Final = """\
+myhostname = sender.example.net
+default_transport = smtp:[127.0.0.1]:{relay}
+queue_run_delay = 1s
+minimal_backoff_time = {retry}s
+maximal_backoff_time = {most}s
+"""
+_DOORS: Final = ("smtpd", "postscreen", "dnsblog", "tlsproxy")
+"""Shipped services that take mail in: whoever starts a Postfix says which of them it has, and where."""
 _STATUS: Final = re.compile(r"to=<([^>]*)>.*status=(\w+) \((.*)\)$", re.MULTILINE)
 
 
@@ -82,25 +87,41 @@ def why_not() -> str:
 
 
 @contextmanager
-def postfix_sender(root: Path, relay: int) -> Iterator[Postfix]:
-    """Run one that relays everything to a port on loopback, until the block ends."""
+def private_postfix(root: Path, main: str, doors: Sequence[str]) -> Iterator["Popen[bytes]"]:
+    """Run one below a new folder until the block ends; yields its master process.
+
+    `main` is what main.cf says beside what all of them have, `doors` the lines of master.cf for what takes
+    mail in. Raises ChildProcessError where it does not start.
+    """
     conf = root / "conf"
     for folder in (conf, root / "spool", root / "data", root / "log"):
         folder.mkdir(parents=True)
     _let_in(root)
     shutil.chown(root / "data", "postfix")
-    made = Postfix(root, port_for_later())
-    text = _MAIN.format(root=root, relay=relay, retry=RETRY_SECONDS, most=2 * RETRY_SECONDS)
-    (conf / "main.cf").write_text(text)
-    (conf / "master.cf").write_text(_master_cf(made.port))
+    (conf / "main.cf").write_text(_MAIN.format(root=root) + main)
+    (conf / "master.cf").write_text("\n".join([*doors, *_shipped_services()]) + "\n")
     subprocess.run(["postfix", "-c", conf, "check"], check=True, capture_output=True)
     command = [str(_daemons() / "master"), "-c", str(conf), "-d"]
-    log = root / "log" / "master.out"
+    log, pid = root / "log" / "master.out", root / "spool" / "pid" / "master.pid"
     with child(command, log=log, environment={"MAIL_CONFIG": str(conf)}, cwd=root) as process:
 
-        def listens() -> bool:
+        def runs() -> bool:
             if process.poll() is not None:
                 raise ChildProcessError(f"Postfix ended: {log.read_text()}")
+            return pid.exists() and bool(pid.read_text().strip())
+
+        wait_until(runs, START_SECONDS, "Postfix running")
+        yield process
+
+
+@contextmanager
+def postfix_sender(root: Path, relay: int) -> Iterator[Postfix]:
+    """Run one that relays everything to a port on loopback, until the block ends."""
+    made = Postfix(root, port_for_later())
+    main = _SENDER.format(relay=relay, retry=RETRY_SECONDS, most=2 * RETRY_SECONDS)
+    with private_postfix(root, main, [f"127.0.0.1:{made.port} inet n - n - - smtpd"]):
+
+        def listens() -> bool:
             try:
                 with smtplib.SMTP("127.0.0.1", made.port, timeout=5):
                     return True
@@ -125,13 +146,11 @@ def _daemons() -> Path:
     return Path(done.stdout.strip())
 
 
-def _master_cf(port: int) -> str:
-    """Return the shipped services without chroot, with smtpd on our port."""
-    lines = []
+def _shipped_services() -> Iterator[str]:
+    """Yield the shipped lines of master.cf without chroot, and without what takes mail in."""
     for line in Path("/etc/postfix/master.cf").read_text().splitlines():
         words = line.split()
-        if not words or line[0] in "# \t" or words[-1] == "smtpd" or words[7:8] == ["pipe"]:
+        if not words or line[0] in "# \t" or words[7] in _DOORS or words[7] == "pipe":
             continue
         words[4] = "n"
-        lines.append(" ".join(words))
-    return "\n".join([f"127.0.0.1:{port} inet n - n - - smtpd", *lines]) + "\n"
+        yield " ".join(words)
