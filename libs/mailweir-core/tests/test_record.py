@@ -24,3 +24,20 @@ def test_an_envelope_belongs_to_the_default_tenant() -> None:
 def test_facts_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Session("S", Listener.MX, "192.0.2.1").trusted = True  # type: ignore[misc]  # what is tried here
+
+
+FOREIGN = Session("S", Listener.MX, "192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [
+        (FOREIGN, True),
+        (dataclasses.replace(FOREIGN, trusted=True), False),
+        (Session("S", Listener.SUBMISSION, "192.0.2.9", auth_user="ann@example.com"), False),
+        (Session("S", Listener.SUBMISSION, "192.0.2.9"), False),
+        (dataclasses.replace(FOREIGN, auth_user="ann@example.com"), False),
+    ],
+)
+def test_mail_of_others_is_foreign(session: Session, expected: bool) -> None:
+    assert session.is_foreign is expected

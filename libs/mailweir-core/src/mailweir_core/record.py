@@ -29,6 +29,11 @@ class Session:
     trusted: bool = False
     connected_at: float = 0.0
 
+    @property
+    def is_foreign(self) -> bool:
+        """Say whether it carries mail of others, neither of our users nor of a trusted network."""
+        return self.listener is Listener.MX and not self.trusted and not self.auth_user
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:

@@ -19,7 +19,6 @@ from mailweir_ingress.asking import Line
 from mailweir_ingress.metrics import Metrics, Phase
 from mailweir_ingress.policy.concern import (
     counted,
-    is_stranger,
     is_watched,
     may_wait,
     may_wait_for,
@@ -180,7 +179,7 @@ class Edge:
 
         An allowed client's sender is looked at all the same: in the wrong name it is allowed no more.
         """
-        if not self.deployed or not is_stranger(who.session):
+        if not self.deployed or not who.session.is_foreign:
             return False
         return not who.client.allowed or (self._services.reputation is not None and not who.asked)
 

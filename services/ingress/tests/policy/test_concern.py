@@ -10,7 +10,6 @@ from mailweir_core.client import ClientFacts
 from mailweir_core.record import Listener, Session
 from mailweir_ingress.policy.concern import (
     counted,
-    is_stranger,
     is_watched,
     may_wait,
     may_wait_for,
@@ -23,27 +22,12 @@ from mailweir_policy.ratelimit import Unit
 STRANGER = Session("S", Listener.MX, "192.0.2.9")
 TRUSTED = replace(STRANGER, trusted=True)
 USER = Session("S", Listener.SUBMISSION, "192.0.2.9", auth_user="ann@example.com")
-NEW_ON_587 = Session("S", Listener.SUBMISSION, "192.0.2.9")
 PLAIN = ClientFacts()
 SUSPECT = ClientFacts(suspicion=3.0)
 
 
 def rules(**parts: Any) -> Rules:
     return compile_rules(policy_from(parts), "v.1")
-
-
-@pytest.mark.parametrize(
-    ("session", "expected"),
-    [
-        (STRANGER, True),
-        (TRUSTED, False),
-        (USER, False),
-        (NEW_ON_587, False),
-        (replace(STRANGER, auth_user="ann@example.com"), False),
-    ],
-)
-def test_strangers_are_those_of_others_mail(session: Session, expected: bool) -> None:
-    assert is_stranger(session) is expected
 
 
 @pytest.mark.parametrize(

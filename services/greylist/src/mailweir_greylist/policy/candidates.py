@@ -7,7 +7,6 @@ from typing import Final
 
 from mailweir_core.items import Item, ItemKind, address_key, parse_item
 from mailweir_core.net import NetworkSet, parse_ip
-from mailweir_core.record import Listener
 from mailweir_greylist.policy.keys import authorised_domain
 from mailweir_greylist.policy.question import Question
 from mailweir_policy.greylist import GreylistMode, GreylistPolicy
@@ -86,7 +85,7 @@ def spared(question: Question, policy: GreylistPolicy) -> Spared | None:
     session, client = question.session, question.client
     if policy.mode is GreylistMode.OFF:
         return Spared.OFF
-    if session.trusted or session.auth_user or session.listener is not Listener.MX:
+    if not session.is_foreign:
         return Spared.OURS
     if client.allowed:
         return Spared.ALLOWED

@@ -5,17 +5,12 @@ from typing import Final
 from mailweir_core.bans import OffenceKind
 from mailweir_core.client import ClientFacts
 from mailweir_core.net import parse_ip
-from mailweir_core.record import Listener, Session
+from mailweir_core.record import Session
 from mailweir_ingress.policy.rules import Rules
 from mailweir_policy.greylist import GreylistMode
 from mailweir_policy.ratelimit import Unit
 
 _NOTHING: Final[frozenset[Unit]] = frozenset()
-
-
-def is_stranger(session: Session) -> bool:
-    """Say whether lists and greylisting are for this session at all: mail of others on port 25."""
-    return session.listener is Listener.MX and not session.trusted and not session.auth_user
 
 
 def counted(session: Session, rules: Rules) -> frozenset[Unit]:
@@ -37,7 +32,7 @@ def may_wait_for(score: float | None, client: ClientFacts, session: Session, rul
     if policy.mode is GreylistMode.OFF or policy.score is None or score is None:
         return False
     known = client.known or client.allowed
-    return score >= policy.score and is_stranger(session) and not known
+    return score >= policy.score and session.is_foreign and not known
 
 
 def message_counts(session: Session, client: ClientFacts, rules: Rules) -> bool:
