@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import pytest
 
+from mailweir_testkit.ports import port_for_later
 from mailweir_testkit.processes import child, wait_until
 from mailweir_testkit.product import Product, product
-from mailweir_testkit.sink import port_for_later
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("edge")]
 

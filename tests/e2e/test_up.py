@@ -16,9 +16,10 @@ import pytest
 
 from mailweir_testkit.builders import mail, mail_of_size
 from mailweir_testkit.load import Fate, Letter, Plan, deliver
+from mailweir_testkit.ports import port_for_later
 from mailweir_testkit.processes import wait_until
 from mailweir_testkit.product import PROGRAM, Product, product
-from mailweir_testkit.sink import port_for_later, sink
+from mailweir_testkit.sink import sink
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("product")]
 

@@ -28,16 +28,11 @@ from mailweir_runtime.bus.topology import (
 )
 from mailweir_testkit.events import held_mail, judged, progress, ref_of
 from mailweir_testkit.nats import connected_bus, nats_server
+from mailweir_testkit.ports import port_for_later
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 # the test's messages are old by the wall clock
 KEEP_ALL = Policy(quarantine=QuarantinePolicy(keep_days=3650, keep_records_days=3650))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Stack:
@@ -45,7 +40,7 @@ class Stack:
 
     def __init__(self, directory: Path, nats_url: str) -> None:
         self.directory = directory
-        self.port = free_port()
+        self.port = port_for_later()
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self.settings = {
             "quarantine": {
@@ -269,9 +264,7 @@ async def test_a_start_that_fails_is_one_line(
 
 
 async def test_a_port_that_is_taken_is_one_line(stack: Stack) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", stack.port))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", stack.port)):
         await stack.start("gateway")
         assert await stack.code("gateway") == 3
     assert f"cannot listen on 127.0.0.1:{stack.port}" in stack.log("gateway")

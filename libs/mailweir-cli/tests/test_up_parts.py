@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import stat
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -199,13 +200,14 @@ class TestPreflight:
         assert list((tmp_path / "new" / "data").iterdir()) == []
 
     def test_ports_are_settled_and_those_in_use_are_named_together(self, tmp_path: Path) -> None:
-        settled = preflight.settled(options(tmp_path))
-        assert 0 not in (settled.smtp.port, settled.submission.port, settled.http.port)
+        with ExitStack() as kept:
+            settled = preflight.settled(options(tmp_path), kept)
+            assert 0 not in (settled.smtp.port, settled.submission.port, settled.http.port)
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             there = HostPort("127.0.0.1", port)
-            with pytest.raises(CommandError) as caught:
-                preflight.settled(options(tmp_path, smtp=there, http=there))
+            with ExitStack() as kept, pytest.raises(CommandError) as caught:
+                preflight.settled(options(tmp_path, smtp=there, http=there), kept)
         assert caught.value.code is Exit.UNAVAILABLE
         assert caught.value.lines == (
             f"--smtp 127.0.0.1:{port}: the port is in use; end what listens there, or name another one",
@@ -214,7 +216,7 @@ class TestPreflight:
 
     def test_an_address_of_another_machine_is_named(self) -> None:
         with pytest.raises(CommandError, match="no such address"):
-            preflight.settled_port("--smtp", HostPort("192.0.2.1", 0))
+            preflight.reserved("--smtp", HostPort("192.0.2.1", 0))
 
     def test_an_old_or_broken_nats_server_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,11 +1,16 @@
 """Addresses to listen on, as settings write them."""
 
+import socket
+import sys
+
 import pytest
 from hypothesis import given, strategies as st
 
 from mailweir_runtime.listen import (
+    LOOPBACK,
     MAX_UNIX_PATH_BYTES,
     HostPort,
+    Reservation,
     UnixPath,
     parse_host_port,
     parse_listen,
@@ -61,3 +66,31 @@ def test_anything_is_an_address_or_a_value_error(text: str) -> None:
 @given(st.sampled_from(["a.example", "127.0.0.1", "::1", "2001:db8::5", ""]), st.integers(0, 65535))
 def test_a_written_address_reads_back(host: str, port: int) -> None:
     assert parse_host_port(str(HostPort(host, port))) == HostPort(host, port)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port cannot be kept")
+class TestReservation:
+    def test_whom_it_is_kept_for_can_listen_again_and_again(self) -> None:
+        with Reservation(LOOPBACK) as kept:
+            where = ("127.0.0.1", kept.address.port)
+            for _ in range(2):
+                with pytest.raises(ConnectionRefusedError):
+                    socket.create_connection(where)
+                with socket.create_server(where), socket.create_connection(where):
+                    pass
+
+    def test_nobody_else_is_given_the_port(self) -> None:
+        with Reservation(LOOPBACK) as kept, socket.socket() as other:
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", kept.address.port))
+            others = [Reservation(LOOPBACK) for _ in range(200)]
+            assert kept.address.port not in {o.address.port for o in others}
+            for one in others:
+                one.close()
+
+    def test_where_somebody_listens_it_fails(self) -> None:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as taken,
+            pytest.raises(OSError, match="in use"),
+        ):
+            Reservation(HostPort("127.0.0.1", taken.getsockname()[1]))

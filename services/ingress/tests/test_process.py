@@ -23,6 +23,7 @@ from mailweir_runtime.config import ensure_first, propose
 from mailweir_runtime.heartbeat import live_services
 from mailweir_runtime.rpc import serve
 from mailweir_testkit.nats import NatsServer, connected_bus, running_server
+from mailweir_testkit.ports import port_for_later
 from mailweir_testkit.runtime import running_runtime
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
@@ -40,19 +41,11 @@ class Scoring(scoring_pb2_grpc.ScoringServiceServicer):
         return scoring_pb2.ScoreResponse(results=[clean for _ in request.items])
 
 
-def a_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Process:
     """One ingress process, ours to kill."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
-        self.port = a_port()
+        self.port = port_for_later()
         self.scoring = f"unix:{directory}/scoring.sock"
         self._settings = {
             "MX_LISTEN": f"127.0.0.1:{self.port}",

@@ -1,8 +1,10 @@
 """Where a server listens, as settings say it: `host:port`, `[v6]:port` or `unix:/path`."""
 
 import re
+import socket
+import sys
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field
 
@@ -23,6 +25,10 @@ class HostPort:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+LOOPBACK: Final = HostPort("127.0.0.1", 0)
+"""A port that the system chooses, for this machine alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnixPath:
     """A unix socket."""
@@ -32,6 +38,44 @@ class UnixPath:
     def __str__(self) -> str:
         """Return `unix:/path`."""
         return f"unix:{self.path}"
+
+
+class Reservation:
+    """An address kept for a server to come, until it is closed.
+
+    Bound and not listening: a server that sets SO_REUSEADDR, as all here do, can still listen there. Linux
+    gives the port to no client and to nobody who asks for any port; elsewhere two sockets cannot share an
+    address like that, and it is only found free.
+    """
+
+    def __init__(self, listen: HostPort) -> None:
+        """Bind; port 0 takes any. Raises OSError, also where somebody listens there."""
+        host = listen.host or "0.0.0.0"
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, listen.port, type=socket.SOCK_STREAM
+        )[0]
+        self._sock = socket.socket(family, kind)
+        try:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._sock.bind(address)
+        except OSError:
+            self._sock.close()
+            raise
+        self.address = HostPort(listen.host, self._sock.getsockname()[1])
+        if sys.platform != "linux":
+            self._sock.close()
+
+    def close(self) -> None:
+        """Give it up."""
+        self._sock.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give it up."""
+        self.close()
 
 
 def parse_host_port(text: str) -> HostPort:

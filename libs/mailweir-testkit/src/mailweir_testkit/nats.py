@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
@@ -14,12 +13,12 @@ from typing import Final
 from mailweir_runtime.bus.nats import NatsBus, connect_bus
 from mailweir_runtime.bus.server import find_server, server_config, write_config
 from mailweir_runtime.settings import ServiceSettings
+from mailweir_testkit.ports import port_for_later
 from mailweir_testkit.runtime import running_runtime
 
 START_SECONDS: Final = 15.0
 STOP_SECONDS: Final = 10.0
 HOST: Final = "127.0.0.1"
-TRIES: Final = 5
 
 
 class ServerFailed(Exception):
@@ -55,15 +54,11 @@ class NatsServer:
 
     async def start(self) -> None:
         """Start and wait until it answers; raises ServerFailed. The first start chooses the port."""
-        for attempt in range(TRIES if self.port == 0 else 1):
-            port = self.port or _free_port()
-            self._launch(port)
-            if await self._answers(port):
-                self.port = port
-                return
-            await self.stop()
-            if attempt + 1 < TRIES and self.port == 0:
-                continue  # somebody may have taken the port meanwhile
+        self.port = self.port or port_for_later()
+        self._launch(self.port)
+        if await self._answers(self.port):
+            return
+        await self.stop()
         raise ServerFailed(self.log.read_text(errors="replace")[-2000:])
 
     def _launch(self, port: int) -> None:
@@ -148,13 +143,6 @@ async def connected_bus(url: str, *, connect_seconds: float = 10.0) -> AsyncIter
     settings = ServiceSettings(nats_url=url, connect_seconds=connect_seconds)
     async with running_runtime("test", settings) as rt, connect_bus(rt) as bus:
         yield bus
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _greets(port: int) -> bool:

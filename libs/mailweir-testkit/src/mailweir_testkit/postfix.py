@@ -16,8 +16,8 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Final
 
+from mailweir_testkit.ports import port_for_later
 from mailweir_testkit.processes import child, wait_until
-from mailweir_testkit.sink import port_for_later
 
 START_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 2

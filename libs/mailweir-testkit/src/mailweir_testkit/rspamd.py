@@ -6,7 +6,6 @@ Everything that would ask the network is off; what is left are its own rules and
 import http.client
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 import psutil
 
+from mailweir_testkit.ports import port_for_later
 from mailweir_testkit.shared import cache_dir
 
 PROGRAM: Final = "rspamd"
@@ -81,7 +81,7 @@ def running() -> Iterator[Rspamd]:
     with ExitStack() as stack:
         place = Path(stack.enter_context(TemporaryDirectory()))
         place.chmod(0o777)  # rspamd gives its rights away
-        scan, control, nothing = (_free_port() for _ in range(3))
+        scan, control, nothing = (port_for_later() for _ in range(3))
         _configure(place, scan, control, nothing)
         redis = stack.enter_context(
             _process(
@@ -161,10 +161,3 @@ def _post(port: int, path: str, raw: bytes) -> dict[str, Any]:
     _status, answer = _request(port, "POST", path, raw)
     found: dict[str, Any] = json.loads(answer)
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -11,9 +11,7 @@ import dataclasses
 import hashlib
 import json
 import re
-import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -225,22 +223,6 @@ def _path(line: str) -> str:
 def _unstuffed(content: bytes) -> bytes:
     content = content.replace(b"\r\n.", b"\r\n")
     return content[1:] if content.startswith(b".") else content
-
-
-def port_for_later(host: str = "127.0.0.1") -> int:
-    """Return a port that nothing listens on now and that no client is given before somebody does.
-
-    Below the ports that a system hands to clients, or one of those would take it in between.
-    """
-    for _ in range(100):
-        port = secrets.randbelow(10_000) + 20_000
-        with socket.socket() as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port
-    raise OSError("no free port below the clients' ones")
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any, Final
 from mailweir_cli.api import KEY_FILE, Api, read_key
 from mailweir_cli.doctor.finding import Finding, Health
 from mailweir_cli.exits import CommandError
-from mailweir_cli.up.preflight import settled_port
+from mailweir_cli.up.preflight import reserved
 from mailweir_runtime.listen import HostPort, parse_host_port
 
 DEFAULTS: Final = {
@@ -44,7 +44,7 @@ def check_running(data: Path) -> Iterator[Finding]:
 def check_free(name: str, listen: HostPort) -> Finding:
     """See whether `up` could listen there."""
     try:
-        settled_port(f"--{name}", listen)
+        reserved(f"--{name}", listen).close()
     except CommandError as error:
         return Finding(f"port {name}", Health.WARN, error.lines[0], f"up --{name} PORT")
     return Finding(f"port {name}", Health.OK, f"{listen} is free")

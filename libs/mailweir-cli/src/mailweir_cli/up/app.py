@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -30,7 +31,7 @@ from mailweir_cli.up.supervisor import Supervisor
 from mailweir_core.clock import Clock
 from mailweir_core.net import NetworkSet, parse_ip
 from mailweir_policy.policy import Policy
-from mailweir_runtime.listen import HostPort
+from mailweir_runtime.listen import LOOPBACK, HostPort, Reservation
 
 READY_SECONDS: Final = 90.0
 """How long the start may take before the samples are given up."""
@@ -46,13 +47,13 @@ async def run_up(
     """
     policy = first_policy(options)
     preflight.check_directory(options.data)
-    with data_lock(options.data / "up.lock") as lock:
+    with data_lock(options.data / "up.lock") as lock, ExitStack() as kept:
         program = preflight.nats_program()
-        options = preflight.settled(options)
+        options = preflight.settled(options, kept)
         places = make_places(options.data)
         try:
             run = _Run(options, places, policy, console, clock)
-            return await run.to_the_end(program, surroundings, lock)
+            return await run.to_the_end(program, surroundings, lock, kept)
         finally:
             places.forget_sockets()
             places.state.unlink(missing_ok=True)
@@ -78,13 +79,15 @@ class _Run:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now(), UTC).astimezone()
 
-    async def to_the_end(self, program: Path, surroundings: Mapping[str, str], lock: int) -> int:
-        """Start, show, wait, drain; returns the exit code."""
+    async def to_the_end(
+        self, program: Path, surroundings: Mapping[str, str], lock: int, kept: ExitStack
+    ) -> int:
+        """Start, show, wait, drain; returns the exit code. `kept` takes what lasts as long."""
         options, places = self._options, self._places
         first = write_first_policy(self._policy, places)
         host = self._policy.identity.hostname
         ensure_certificate(places.certificate, places.certificate_key, host, self._clock.now())
-        broker = plan.new_broker(preflight.free_port())
+        broker = plan.new_broker(kept.enter_context(Reservation(LOOPBACK)).address.port)
         specs = [
             plan.nats_spec(program, broker, options, places),
             *plan.service_specs(options, places, broker),

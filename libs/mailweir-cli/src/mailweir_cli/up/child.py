@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,9 @@ from mailweir_cli.up import leash
 from mailweir_cli.up.backoff import Backoff
 from mailweir_cli.up.logfile import LogFile
 from mailweir_cli.up.plan import ProcessSpec
-from mailweir_cli.up.preflight import free_port
 from mailweir_cli.up.probe import nats_phase, service_phase
 from mailweir_cli.up.status import Phase, Status
+from mailweir_runtime.listen import LOOPBACK, Reservation
 
 STARTING_POLL_SECONDS: Final = 0.1
 POLL_SECONDS: Final = 2.0
@@ -71,7 +71,10 @@ class Child:
         """Keep it running until `stop`, or until there is no hope; then the phase is `failed`."""
         self._ended.clear()
         try:
-            await self._keep_running()
+            with Reservation(LOOPBACK) if self.spec.probe_variable else nullcontext() as probe:
+                if probe is not None:
+                    self._port = probe.address.port
+                await self._keep_running()
         finally:
             self._ended.set()
 
@@ -136,9 +139,6 @@ class Child:
     async def _start(self) -> asyncio.subprocess.Process:
         environment = {**self.spec.defaults, **self._surroundings, **self.spec.environment}
         if self.spec.probe_variable:
-            self._port = (
-                free_port()
-            )  # a new one each time: the old one may have been taken meanwhile
             environment[self.spec.probe_variable] = f"127.0.0.1:{self._port}"
         leashed = (sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid()))
         with self.log.path.open("ab") as log:

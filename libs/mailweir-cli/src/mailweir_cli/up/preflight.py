@@ -4,15 +4,15 @@ import dataclasses
 import errno
 import os
 import re
-import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from mailweir_cli.exits import CommandError, Exit
 from mailweir_cli.up.options import UpOptions
 from mailweir_runtime.bus.server import MIN_VERSION, find_server
-from mailweir_runtime.listen import HostPort
+from mailweir_runtime.listen import HostPort, Reservation
 
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -31,28 +31,12 @@ def check_directory(data: Path) -> None:
         ) from error
 
 
-def settled_port(option: str, listen: HostPort) -> HostPort:
-    """Return the address with a port, chosen now if it is 0; raises CommandError where it cannot be had."""
+def reserved(option: str, listen: HostPort) -> Reservation:
+    """Return the address kept, its port chosen now if it is 0; raises CommandError where it cannot be had."""
     try:
-        with _bound(listen) as sock:
-            return HostPort(listen.host, sock.getsockname()[1])
+        return Reservation(listen)
     except OSError as error:
         raise CommandError(Exit.UNAVAILABLE, f"{option} {listen}: {_why(error)}") from error
-
-
-def _bound(listen: HostPort) -> socket.socket:
-    host = listen.host or "0.0.0.0"
-    family, kind, _, _, address = socket.getaddrinfo(host, listen.port, type=socket.SOCK_STREAM)[0]
-    sock = socket.socket(family, kind)
-    try:
-        # as the servers do: a port whose last connections linger is free
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(1)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def _why(error: OSError) -> str:
@@ -64,13 +48,6 @@ def _why(error: OSError) -> str:
         case errno.EADDRNOTAVAIL:
             return "this machine has no such address"
     return error.strerror or str(error)
-
-
-def free_port() -> int:
-    """Return a port on loopback that nobody listens on at the moment."""
-    with _bound(HostPort("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def nats_program() -> Path:
@@ -101,14 +78,14 @@ def nats_version(program: Path) -> tuple[int, int, int] | None:
     return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
 
 
-def settled(options: UpOptions) -> UpOptions:
-    """Return the options with every port chosen; raises CommandError with a line for each bad one."""
+def settled(options: UpOptions, kept: ExitStack) -> UpOptions:
+    """Return the options with every port chosen, kept; raises CommandError with a line for each bad one."""
     asked = {"smtp": options.smtp, "submission": options.submission, "http": options.http}
     wrong: list[str] = []
     found: dict[str, HostPort] = {}
     for name, listen in asked.items():
         try:
-            found[name] = settled_port(f"--{name}", listen)
+            found[name] = kept.enter_context(reserved(f"--{name}", listen)).address
         except CommandError as error:
             wrong += error.lines
     if wrong:
