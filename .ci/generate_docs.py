@@ -107,6 +107,8 @@ def settings_page() -> str:
         NOTE.strip(), "",
         "Environment variables, read once at start; `mailweir up` and the chart set them. What an admin",
         "decides is policy (`policy.md`). A wrong or unknown variable ends the start with one line each.",
+        "", "A value may lie in a file instead, as secrets should: `<VARIABLE>_FILE` is the file's path",
+        "(`MAILWEIR_QUARANTINE_DATABASE_URL_FILE`, `MAILWEIR_INGRESS_NATS_URL_FILE`, …).",
         "", "## Every service", "",
         "The prefix is `MAILWEIR_<SERVICE>_`, for instance `MAILWEIR_INGRESS_LOG_LEVEL`.", "",
         *settings_table(ServiceSettings, shared, "MAILWEIR_<SERVICE>_"),

@@ -2,12 +2,13 @@
 
 A service subclasses `ServiceSettings` and sets `model_config = settings_config("INGRESS")`. Each field has a
 docstring with its unit; docs/settings.md is generated from `describe()`. Policy is never in here.
+Every setting may lie in a file instead (`settings_files`), as secrets should.
 """
 
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -16,6 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mailweir_runtime.listen import TcpListen
+from mailweir_runtime.settings_files import file_field, file_settings
 
 S = TypeVar("S", bound="ServiceSettings")
 MAX_SHOWN: Final = 60
@@ -107,15 +109,19 @@ class SettingDoc:
 def load(settings_type: type[S], environ: Mapping[str, str] | None = None) -> S:
     """Return the settings; raises SettingsError with a line for every wrong or unknown variable.
 
+    A value may lie in a file that `<VARIABLE>_FILE` names, see `settings_files`.
     `environ` says which variables there are when it comes to unknown ones (default: the process's own).
     """
     names = os.environ if environ is None else environ  # noqa: TID251 - this is the Settings class's home
-    lines = _unknown(settings_type, names)
+    fields = settings_type.model_fields
+    in_files, lines = file_settings(_prefix(settings_type), fields, names)
+    lines = [*_unknown(settings_type, names), *lines]
     try:
-        settings = settings_type()
+        settings = settings_type(**in_files)
     except ValidationError as error:
         lines += [
-            _error_line(settings_type, dict(item)) for item in error.errors(include_url=False)
+            _error_line(settings_type, dict(item), hidden=in_files.keys())
+            for item in error.errors(include_url=False)
         ]
         raise SettingsError(
             tuple(lines)
@@ -163,6 +169,7 @@ def _unknown(settings_type: type[ServiceSettings], names: Iterable[str]) -> list
         if (
             not variable.upper().startswith(prefix)
             or name in known
+            or file_field(prefix, variable, set(settings_type.model_fields))
             or _SERVICE_LINK.fullmatch(name)
         ):
             continue
@@ -172,7 +179,10 @@ def _unknown(settings_type: type[ServiceSettings], names: Iterable[str]) -> list
     return lines
 
 
-def _error_line(settings_type: type[ServiceSettings], error: dict[str, Any]) -> str:
+def _error_line(
+    settings_type: type[ServiceSettings], error: dict[str, Any], *, hidden: Collection[str] = ()
+) -> str:
+    """Return one error as a line; what came from a file of the fields `hidden` is not shown."""
     location = error["loc"]
     message = str(error["msg"]).removeprefix("Value error, ")
     if not location:  # a check over several fields
@@ -186,7 +196,8 @@ def _error_line(settings_type: type[ServiceSettings], error: dict[str, Any]) -> 
     about = f" ({field.description.splitlines()[0]})" if field.description else ""
     if error["type"] == "missing":
         return f"{variable}: must be set; expected {expected}{about}"
-    return f"{variable}: {_shown(error['input'], expected)}: {message}; expected {expected}{about}"
+    shown = "what its file holds" if name in hidden else _shown(error["input"], expected)
+    return f"{variable}: {shown}: {message}; expected {expected}{about}"
 
 
 def _shown(value: object, expected: str) -> str:

@@ -9,7 +9,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from mailweir_runtime.rpc import open_channel
+from mailweir_runtime.listen import LOOPBACK, Reservation
+from mailweir_runtime.rpc import open_channel, serve_health
 from mailweir_testkit.runtime import running_runtime
 
 pytestmark = pytest.mark.integration
@@ -121,3 +122,25 @@ async def test_the_end_of_a_server_leaves_no_callback(serving: Any, scorer: Any)
         async with serving(rt, scorer()):
             assert len(rt.state_changed) == 1
         assert rt.state_changed == []
+
+
+async def test_a_service_without_calls_of_its_own_answers_too() -> None:
+    async with running_runtime() as rt, serve_health(rt, "127.0.0.1:0"):
+        pass
+    with Reservation(LOOPBACK) as kept:
+        target = str(kept.address)
+        async with (
+            running_runtime() as rt,
+            serve_health(rt, target),
+            open_channel(target) as channel,
+        ):
+            rt.ready()
+            request = health_pb2.HealthCheckRequest(service="readiness")
+            answer = await health_stub(channel).Check(request, timeout=5)
+
+    assert answer.status == SERVING
+
+
+async def test_no_address_no_server() -> None:
+    async with running_runtime() as rt, serve_health(rt, ""):
+        assert rt.state == "starting"

@@ -27,6 +27,7 @@ from mailweir_runtime.config import ConfigWatch
 from mailweir_runtime.dns import declare as declare_dns, open_resolver, system_nameservers
 from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
+from mailweir_runtime.rpc import serve_health
 
 
 async def main(rt: Runtime, settings: Settings) -> None:
@@ -37,6 +38,7 @@ async def main(rt: Runtime, settings: Settings) -> None:
         connect_bus(rt) as bus,
         ConfigWatch(rt, bus) as config,
         rt.background(heartbeat(rt, bus, config), name="heartbeat"),
+        serve_health(rt, settings.health_listen),
     ):
         try:
             await config.first(settings.connect_seconds)

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from mailweir_runtime.dns import NameServersText
+from mailweir_runtime.listen import OptionalListen
 from mailweir_runtime.settings import OptionalPath, ServiceSettings, settings_config
 
 
@@ -11,6 +12,8 @@ class Settings(ServiceSettings):
 
     model_config = settings_config("DELIVERY")
 
+    health_listen: OptionalListen = ""
+    """Where gRPC's health check is served, for probes: `host:port` or `unix:/path`; empty for nowhere."""
     dns: NameServersText = ""
     """Name servers as `address:port`, separated by commas; empty takes the system's."""
     tls_ca_file: OptionalPath = None

@@ -23,6 +23,7 @@ from mailweir_runtime.config import ConfigWatch, InvalidDocument
 from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
 from mailweir_runtime.logs import get_logger
+from mailweir_runtime.rpc import serve_health
 from mailweir_runtime.sql import SqlError, migrate, open_database
 
 _log = get_logger(__name__)
@@ -59,6 +60,7 @@ async def main(rt: Runtime, settings: Settings) -> None:
             ConfigWatch(rt, bus) as config,
             rt.background(heartbeat(rt, bus, config), name="heartbeat"),
             serve_http(rt, settings.listen, build(tools)) as address,
+            serve_health(rt, settings.health_listen),
         ):
             _log.info("http_listening", url=f"http://{address}")
             rt.ready()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mailweir_runtime.listen import TcpListen
+from mailweir_runtime.listen import OptionalListen, TcpListen
 from mailweir_runtime.settings import CommaList, OptionalPath, ServiceSettings, settings_config
 from mailweir_runtime.sql import DatabaseUrl
 
@@ -16,6 +16,8 @@ class Settings(ServiceSettings):
 
     listen: TcpListen = "127.0.0.1:8080"
     """Where REST is served over HTTP; TLS is the job of what stands in front."""
+    health_listen: OptionalListen = ""
+    """Where gRPC's health check is served, for probes: `host:port` or `unix:/path`; empty for nowhere."""
     quarantine_target: str = Field("127.0.0.1:9040", min_length=1)
     """Where the quarantine serves gRPC: `unix:/path`, `host:port` or `dns:///name:port`."""
     reputation_target: str = Field("127.0.0.1:9010", min_length=1)

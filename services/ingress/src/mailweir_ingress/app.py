@@ -38,7 +38,7 @@ from mailweir_runtime.heartbeat import heartbeat
 from mailweir_runtime.lifecycle import Runtime, StartupError
 from mailweir_runtime.listen import HostPort, parse_host_port
 from mailweir_runtime.logs import get_logger
-from mailweir_runtime.rpc import open_channel
+from mailweir_runtime.rpc import open_channel, serve_health
 from mailweir_runtime.settings import ServiceSettings
 
 DRAIN_SHARE: Final = 0.9
@@ -84,6 +84,8 @@ async def main(rt: Runtime, settings: Settings) -> None:
             await stack.enter_async_context(rt.background(reload_when_changed(tls, *files)))
         services = await stack.enter_async_context(edge_services(settings))
         addresses = addresses_of(settings)
+        # before the doors, so that it ends after them: in the drain it says "not serving"
+        await stack.enter_async_context(serve_health(rt, settings.health_listen))
         await stack.enter_async_context(
             build(rt, bus, config, scorer, addresses, tls=tls, services=services)
         )

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mailweir_runtime.listen import parse_host_port
+from mailweir_runtime.listen import OptionalListen, parse_host_port
 from mailweir_runtime.settings import CommaList, OptionalPath, ServiceSettings, settings_config
 
 
@@ -39,6 +39,8 @@ class Settings(ServiceSettings):
     """A directory on the disk that the broker stores on, if it is a disk of this machine; empty for none."""
     store_free_bytes: int = Field(1_073_741_824, ge=0)
     """Mail is put off with 451 while less than this is free there: room for getting mail out again."""
+    health_listen: OptionalListen = ""
+    """Where gRPC's health check is served, for probes: `host:port` or `unix:/path`; empty for nowhere."""
     scoring_target: str = Field("127.0.0.1:9000", min_length=1)
     """gRPC target of the scoring service: `unix:/path`, `host:port` or `dns:///name:port`."""
     reputation_target: str = ""

@@ -10,9 +10,9 @@ from mailweir_runtime.rpc.client import (
 )
 from mailweir_runtime.rpc.deadline import Deadline
 from mailweir_runtime.rpc.failure import Refused, RpcFailed, RpcFailure
-from mailweir_runtime.rpc.server import ServerLimits, serve
+from mailweir_runtime.rpc.server import ServerLimits, serve, serve_health
 
 __all__ = [
     "MAX_MESSAGE_BYTES", "Batcher", "Deadline", "Refused", "RpcFailed", "RpcFailure", "ServerLimits",
-    "call", "open_channel", "serve", "service_config", "stream",
+    "call", "open_channel", "serve", "serve_health", "service_config", "stream",
 ]  # fmt: skip

@@ -93,6 +93,19 @@ async def serve(
         await _stop(rt, server)
 
 
+@asynccontextmanager
+async def serve_health(rt: Runtime, listen: str) -> AsyncIterator[None]:
+    """Answer grpc.health.v1 and nothing else until the block ends; nowhere where `listen` is empty.
+
+    For a service that serves no gRPC of its own. Raises StartupError where it cannot listen.
+    """
+    if not listen:
+        yield
+        return
+    async with serve(rt, listen, lambda _: None):
+        yield
+
+
 async def _stop(rt: Runtime, server: grpc.aio.Server) -> None:
     try:
         if rt.stopping.is_set():
