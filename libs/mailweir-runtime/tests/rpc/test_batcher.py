@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -324,3 +324,59 @@ def test_limits_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None
 
     with pytest.raises(ValueError, match="max_"):
         Batcher(send, **wrong)  # type: ignore[arg-type]  # what is tried here
+
+
+class TestPatience:
+    async def test_a_quick_call_has_none_beside_it(self) -> None:
+        wire = Wire(held=True)
+        batcher = Batcher(wire, max_in_flight=4, patience=FOREVER)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(batcher.ask(1, FOREVER))
+            await turns()
+            for item in (2, 3, 4):
+                tasks.create_task(batcher.ask(item, FOREVER))
+            await turns()
+            assert wire.batches == [[1]]
+            wire.go.set()
+        assert wire.batches == [[1], [2, 3, 4]]
+        await batcher.aclose()
+
+    async def test_a_slow_call_keeps_nobody_waiting(self) -> None:
+        wire = Wire(held=True)
+        batcher = Batcher(wire, max_in_flight=3, patience=0.02)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(batcher.ask(1, FOREVER))
+            await turns()
+            tasks.create_task(batcher.ask(2, FOREVER))
+            tasks.create_task(batcher.ask(3, FOREVER))
+            await turns()
+            assert wire.batches == [[1]]
+            await _until(lambda: len(wire.batches) == 2)
+            tasks.create_task(batcher.ask(4, FOREVER))
+            await _until(lambda: len(wire.batches) == 3)
+            tasks.create_task(batcher.ask(5, FOREVER))
+            await asyncio.sleep(0.05)
+            assert wire.batches == [[1], [2, 3], [4]], "three calls are the most"
+            wire.go.set()
+        assert wire.batches == [[1], [2, 3], [4], [5]]
+        await batcher.aclose()
+
+    async def test_a_timer_does_not_outlive_the_end(self) -> None:
+        wire = Wire(held=True)
+        batcher = Batcher(wire, max_in_flight=2, patience=0.02)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(batcher.ask(1, FOREVER))
+            await turns()
+            late = tasks.create_task(batcher.ask(2, FOREVER))
+            await turns()
+            wire.go.set()
+            await batcher.aclose()
+            assert await late == "answer 2"
+        await asyncio.sleep(0.05)
+        assert wire.batches == [[1], [2]]
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(FOREVER):
+        while not true():
+            await asyncio.sleep(0.001)

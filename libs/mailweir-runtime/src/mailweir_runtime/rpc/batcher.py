@@ -45,10 +45,13 @@ class Batcher(Generic[Q, R]):
     def __init__(
         self, send: Callable[[Sequence[Q], float], Awaitable[Sequence[R]]], *, max_items: int = 128,
         max_bytes: int | None = None, size_of: Callable[[Q], int] | None = None, max_in_flight: int = 1,
+        patience: float = 0.0,
     ) -> None:  # fmt: skip
         """Send at most `max_items` and `max_bytes` in a call (a larger item goes alone).
 
-        `max_in_flight` calls run at once: 1 makes the largest batches, more use several servers.
+        `max_in_flight` calls run at once: 1 makes the largest batches, more use several servers. A call that
+        is answered within `patience` seconds has none beside it, so that quick answers come in large batches
+        and a slow one still keeps nobody waiting for long.
         """
         if (max_bytes is None) != (size_of is None):
             raise ValueError("max_bytes and size_of belong together")
@@ -59,6 +62,9 @@ class Batcher(Generic[Q, R]):
         self._max_bytes = max_bytes
         self._size_of = size_of
         self._max_in_flight = max_in_flight
+        self._patience = patience
+        self._begun = 0.0  # when the latest call began, by the event loop's clock
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[_Waiting[Q, R]] = deque()
         self._senders: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -89,16 +95,37 @@ class Batcher(Generic[Q, R]):
             while self._senders:
                 await asyncio.wait(self._senders)
         finally:  # cut off: what is left gets no answer any more
+            if self._timer is not None:
+                self._timer.cancel()
             for task in self._senders:
                 task.cancel()
             self._fail(self._waiting, RpcFailed(RpcFailure.UNAVAILABLE, "closed"))
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        if len(self._senders) < self._max_in_flight:
-            # An empty context: a sender works for many askers and must not log one's reference.
-            task = loop.create_task(self._run(), context=contextvars.Context())
-            self._senders.add(task)
-            task.add_done_callback(self._senders.discard)
+        if len(self._senders) >= self._max_in_flight:
+            return
+        if self._senders and self._patience:
+            if self._timer is None:
+                self._timer = loop.call_at(self._begun + self._patience, self._late, loop)
+            return
+        self._start(loop)
+
+    def _late(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin another call beside those that take their time, if none has begun just now."""
+        self._timer = None
+        if not self._waiting or len(self._senders) >= self._max_in_flight:
+            return
+        if self._senders and loop.time() < self._begun + self._patience:
+            self._timer = loop.call_at(self._begun + self._patience, self._late, loop)
+        else:
+            self._start(loop)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._begun = loop.time()
+        # An empty context: a sender works for many askers and must not log one's reference.
+        task = loop.create_task(self._run(), context=contextvars.Context())
+        self._senders.add(task)
+        task.add_done_callback(self._senders.discard)
 
     async def _run(self) -> None:
         try:
@@ -123,7 +150,8 @@ class Batcher(Generic[Q, R]):
         return batch
 
     async def _ask_all(self, batch: Sequence[_Waiting[Q, R]]) -> None:
-        left = max(one.until for one in batch) - asyncio.get_running_loop().time()
+        self._begun = asyncio.get_running_loop().time()
+        left = max(one.until for one in batch) - self._begun
         try:
             answers = await self._send([one.item for one in batch], max(left, 0.0))
         except RpcFailed as error:

@@ -7,7 +7,7 @@ import grpc.aio
 
 from mailweir.greylist.v1 import greylist_pb2 as pb
 from mailweir_core.outcome import Outcome, Status
-from mailweir_ingress.adapters.answers import outcome_of, seconds_of
+from mailweir_ingress.adapters.answers import batcher, outcome_of, seconds_of
 from mailweir_ingress.ports import GreylistAnswer, GreylistQuestion
 from mailweir_runtime.convert import client_to_proto, session_to_proto, text
 from mailweir_runtime.rpc import Batcher, RpcFailed, call
@@ -15,8 +15,6 @@ from mailweir_runtime.rpc import Batcher, RpcFailed, call
 METHOD: Final = "/mailweir.greylist.v1.GreylistService/Check"
 """An early second coming changes nothing: it may be tried again."""
 CHECK: Final = "greylist"
-MAX_ITEMS: Final = 128
-IN_FLIGHT: Final = 2
 
 
 class GrpcGreylist:
@@ -31,7 +29,7 @@ class GrpcGreylist:
             response_deserializer=pb.CheckResponse.FromString,
         )
         self._batcher: Batcher[pb.CheckItem, pb.CheckResult]
-        self._batcher = Batcher(self._send, max_items=MAX_ITEMS, max_in_flight=IN_FLIGHT)
+        self._batcher = batcher(self._send)
 
     async def check(self, question: GreylistQuestion, timeout: float) -> GreylistAnswer:
         """Return the answer, or what stands for one that could not be had in time."""

@@ -10,7 +10,7 @@ import grpc.aio
 from mailweir.ratelimit.v1 import ratelimit_pb2 as pb
 from mailweir_core.bans import MAX_EVIDENCE, Ban, OffenceKind
 from mailweir_core.outcome import Outcome, Status
-from mailweir_ingress.adapters.answers import outcome_of
+from mailweir_ingress.adapters.answers import batcher, outcome_of
 from mailweir_ingress.ports import Offence, RatelimitAnswer, RatelimitQuestion, Stage
 from mailweir_runtime.convert import client_to_proto, session_to_proto, text
 from mailweir_runtime.logs import get_logger
@@ -19,8 +19,6 @@ from mailweir_runtime.rpc import Batcher, RpcFailed, call
 CHECK_METHOD: Final = "/mailweir.ratelimit.v1.RatelimitService/Check"
 REPORT_METHOD: Final = "/mailweir.ratelimit.v1.RatelimitService/Report"
 CHECK: Final = "ratelimit"
-MAX_ITEMS: Final = 128
-IN_FLIGHT: Final = 2
 
 _PHASES: Final[Mapping[Stage, "pb.CheckPhase.ValueType"]] = MappingProxyType(
     {
@@ -50,9 +48,9 @@ class GrpcRatelimit:
             response_deserializer=pb.ReportResponse.FromString,
         )
         self._questions: Batcher[pb.CheckItem, pb.CheckResult]
-        self._questions = Batcher(self._ask, max_items=MAX_ITEMS, max_in_flight=IN_FLIGHT)
+        self._questions = batcher(self._ask)
         self._offences: Batcher[pb.Offence, pb.Standing]
-        self._offences = Batcher(self._tell, max_items=MAX_ITEMS, max_in_flight=IN_FLIGHT)
+        self._offences = batcher(self._tell)
 
     async def check(self, question: RatelimitQuestion, timeout: float) -> RatelimitAnswer:
         """Return the answer, or what stands for one that could not be had in time."""

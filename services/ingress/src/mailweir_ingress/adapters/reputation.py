@@ -8,7 +8,7 @@ import grpc.aio
 
 from mailweir.reputation.v1 import reputation_pb2 as pb
 from mailweir_core.outcome import Outcome, Status
-from mailweir_ingress.adapters.answers import outcome_of, seconds_of
+from mailweir_ingress.adapters.answers import batcher, outcome_of, seconds_of
 from mailweir_ingress.ports import ReputationAnswer, ReputationQuestion, Stage
 from mailweir_runtime.convert import (
     client_from_proto,
@@ -21,9 +21,6 @@ from mailweir_runtime.rpc import Batcher, RpcFailed, call
 METHOD: Final = "/mailweir.reputation.v1.ReputationService/Check"
 """Asking again asks the same: it may be tried again."""
 CHECK: Final = "reputation"
-MAX_ITEMS: Final = 128
-IN_FLIGHT: Final = 4
-"""An answer may wait for DNS; the questions that come meanwhile need not wait for it."""
 
 _PHASES: Final[Mapping[Stage, "pb.CheckPhase.ValueType"]] = MappingProxyType(
     {
@@ -45,7 +42,7 @@ class GrpcReputation:
             response_deserializer=pb.CheckResponse.FromString,
         )
         self._batcher: Batcher[pb.CheckItem, pb.CheckResult]
-        self._batcher = Batcher(self._send, max_items=MAX_ITEMS, max_in_flight=IN_FLIGHT)
+        self._batcher = batcher(self._send)
 
     async def check(self, question: ReputationQuestion, timeout: float) -> ReputationAnswer:
         """Return the answer, or what stands for one that could not be had in time."""

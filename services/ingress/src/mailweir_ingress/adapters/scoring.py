@@ -25,9 +25,10 @@ MAX_ITEMS: Final = 16
 MAX_BYTES: Final = 4 * 1024 * 1024
 LARGE_BYTES: Final = 65_536
 """A larger message does not go with the others: they need not wait while it is looked through."""
-LARGE_IN_FLIGHT: Final = 4
-SMALL_IN_FLIGHT: Final = 1
-"""A call costs as much as judging a small message: what comes while one is under way gathers for the next."""
+IN_FLIGHT: Final = 4
+"""So many scoring processes work for one of ours at once."""
+PATIENCE_SECONDS: Final = 0.02
+"""A call costs as much as judging a small message: what comes during a quick one gathers for the next."""
 
 
 def no_verdict(detail: str) -> ContentVerdict:
@@ -69,16 +70,17 @@ class GrpcScorer:
         self._method = channel.unary_unary(
             METHOD, response_deserializer=scoring_pb2.ScoreResponse.FromString
         )
-        self._small = self._batches(SMALL_IN_FLIGHT)
-        self._large = self._batches(LARGE_IN_FLIGHT)
+        self._small = self._batches(PATIENCE_SECONDS)
+        self._large = self._batches(0.0)
 
-    def _batches(self, in_flight: int) -> Batcher[bytes, scoring_pb2.ScoreResult]:
+    def _batches(self, patience: float) -> Batcher[bytes, scoring_pb2.ScoreResult]:
         return Batcher(
             self._send,
             max_items=MAX_ITEMS,
             max_bytes=MAX_BYTES,
             size_of=len,
-            max_in_flight=in_flight,
+            max_in_flight=IN_FLIGHT,
+            patience=patience,
         )
 
     async def score(
