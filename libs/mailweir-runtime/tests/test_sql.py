@@ -227,30 +227,32 @@ async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path, scripts
             await migrate(database, scripts)
 
 
+async def create_database(admin: str, name: str) -> None:
+    """Make a database: outside of a transaction, as PostgreSQL will have it."""
+    async with open_database(admin, schema="public") as database, database.reading() as connection:
+        await connection.rollback()
+        raw = await connection.get_raw_connection()
+        assert raw.driver_connection is not None
+        await raw.driver_connection.execute(f"CREATE DATABASE {name}")
+
+
 @pytest.mark.integration
 async def test_a_server_that_comes_late_is_waited_for(
     postgres: PostgresServer, scripts: Path
 ) -> None:
+    late = "late_database"
     with postgres.database() as url:
-        late = url.replace("/test_", "/late_")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mailweir_runtime.sql.migrate.PAUSE_SECONDS", 0.02)
-            async with open_database(late, schema=SCHEMA) as database:
-                with pytest.raises(SqlUnavailable):
-                    await migrate(database, scripts, patience_seconds=0.1)
-                migrating = asyncio.create_task(migrate(database, scripts, patience_seconds=20))
-                await asyncio.sleep(0.1)
-                async with (
-                    open_database(url, schema=SCHEMA) as admin,
-                    admin.reading() as connection,
-                ):
-                    raw = await connection.get_raw_connection()
-                    assert raw.driver_connection is not None
-                    name = late.partition("?")[0].rpartition("/")[2]
-                    await connection.rollback()
-                    await raw.driver_connection.execute(f"CREATE DATABASE {name}")
-                await migrating
-                await put(database, "a")
+        async with (
+            open_database(postgres.url(late), schema=SCHEMA) as database,
+            asyncio.TaskGroup() as tasks,
+        ):
+            with pytest.raises(SqlUnavailable):
+                await migrate(database, scripts, patience_seconds=0.1)
+            tasks.create_task(migrate(database, scripts, patience_seconds=20))
+            await asyncio.sleep(0.1)
+            await create_database(url, late)
+        async with open_database(postgres.url(late), schema=SCHEMA) as database:
+            await put(database, "a")
 
 
 @pytest.mark.parametrize(

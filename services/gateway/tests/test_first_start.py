@@ -1,6 +1,9 @@
 """The first start: key, demo account, policy; cut short anywhere and done again."""
 
+import asyncio
 import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,13 @@ from mailweir_core.clock import ManualClock
 from mailweir_core.passwords import verify
 from mailweir_gateway.accounts import Accounts
 from mailweir_gateway.adapters.keys_memory import MemoryKeys
+from mailweir_gateway.adapters.sql import SqlKeys
 from mailweir_gateway.first_start import (
     DEMO_LOGIN,
     admin_key,
     demo_account,
     first_policy,
+    follow_admin_key,
     write_secret,
 )
 from mailweir_gateway.policy.keys import digest, is_key, new_key
@@ -23,7 +28,7 @@ from mailweir_policy import Policy, ScoringPolicy, Thresholds, dumps
 from mailweir_runtime.bus.memory import MemoryBus
 from mailweir_runtime.config import current
 from mailweir_runtime.lifecycle import StartupError
-from mailweir_runtime.sql import SqlUnavailable
+from mailweir_runtime.sql import Database, SqlRefused, SqlUnavailable
 
 OTHER = new_key(lambda _: "o" * 43)
 
@@ -37,6 +42,14 @@ async def make_key(keys: MemoryKeys, path: Path) -> list[str]:
     said: list[str] = []
     await admin_key(keys, path, ManualClock(), said.append)
     return said
+
+
+@asynccontextmanager
+async def following(keys: MemoryKeys, path: Path) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(follow_admin_key(keys, path, ManualClock()))
+        yield
+        task.cancel()
 
 
 # --- the key ---------------------------------------------------------------------------------------------
@@ -110,6 +123,57 @@ async def test_a_file_that_holds_no_key(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StartupError, match=str(path)):
         await make_key(MemoryKeys(), path)
+
+
+async def test_two_replicas_that_start_at_once_agree(tmp_path: Path, database: Database) -> None:
+    path = tmp_path / "admin.key"
+    path.write_text(OTHER)
+    keys = SqlKeys(database)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        for _ in range(8):
+            tasks.create_task(admin_key(keys, path, ManualClock(), lambda _: None))
+    assert await keys.by_digest(digest(OTHER)) is not None
+
+
+async def test_a_key_that_another_name_has_is_not_the_admins(tmp_path: Path) -> None:
+    keys, path = MemoryKeys(), tmp_path / "admin.key"
+    await keys.put(StoredKey("other", digest(OTHER), 1.0))
+    path.write_text(OTHER)
+    with pytest.raises(SqlRefused):
+        await make_key(keys, path)
+
+
+async def test_a_secret_that_is_changed_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailweir_gateway.first_start.FOLLOW_SECONDS", 0.01)
+    keys, path = MemoryKeys(), tmp_path / "admin.key"
+    await make_key(keys, path)
+    old = digest(path.read_text().strip())
+    async with following(keys, path):
+        for text in ("nonsense", OTHER):
+            path.write_text(text)
+            await asyncio.sleep(0.05)
+            assert (await keys.by_digest(old) is None) == (text == OTHER)
+        path.unlink()  # gone for a moment, as when a mounted secret is swapped
+        await asyncio.sleep(0.05)
+        assert await keys.by_digest(digest(OTHER)) is not None
+
+
+async def test_a_changed_secret_waits_for_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailweir_gateway.first_start.FOLLOW_SECONDS", 0.01)
+    keys, path = MemoryKeys(), tmp_path / "admin.key"
+    await make_key(keys, path)
+    keys.outage = SqlUnavailable("away")
+    async with following(keys, path):
+        await asyncio.sleep(0.03)
+        path.write_text(OTHER)
+        await asyncio.sleep(0.05)
+        keys.outage = None
+        await asyncio.sleep(0.05)
+        assert await keys.by_digest(digest(OTHER)) is not None
 
 
 async def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

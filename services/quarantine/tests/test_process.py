@@ -35,7 +35,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 class Process:
     """One quarantine process, ours to kill."""
 
-    def __init__(self, directory: Path, nats_url: str, database_url: str) -> None:
+    def __init__(
+        self, directory: Path, nats_url: str, database_url: str, *, connect_seconds: int = 10
+    ) -> None:
         self.target = f"unix:{directory}/quarantine.sock"
         self.log = directory / "quarantine.log"
         self._environment = {
@@ -44,7 +46,7 @@ class Process:
             "MAILWEIR_QUARANTINE_DATABASE_URL": database_url,
             "MAILWEIR_QUARANTINE_NATS_URL": nats_url,
             "MAILWEIR_QUARANTINE_LOG_FORMAT": "json",
-            "MAILWEIR_QUARANTINE_CONNECT_SECONDS": "10",
+            "MAILWEIR_QUARANTINE_CONNECT_SECONDS": str(connect_seconds),
         }
         self._process: asyncio.subprocess.Process | None = None
 
@@ -253,7 +255,7 @@ async def test_the_broker_may_die_under_it(nats: NatsServer, bus: Bus, quarantin
 async def test_a_database_that_cannot_be_used_is_one_line(
     database_url: str, said: str, tmp_path: Path
 ) -> None:
-    process = Process(tmp_path, "nats://127.0.0.1:1", database_url)
+    process = Process(tmp_path, "nats://127.0.0.1:1", database_url, connect_seconds=2)
     await process.start()
     assert await process.wait() == 3
     lines = [line for line in process.log.read_text().splitlines() if not line.startswith("{")]

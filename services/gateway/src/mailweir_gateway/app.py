@@ -10,7 +10,12 @@ from mailweir_gateway.adapters.quarantine import connect_quarantine
 from mailweir_gateway.adapters.ratelimit import connect_ratelimit
 from mailweir_gateway.adapters.reputation import connect_reputation
 from mailweir_gateway.adapters.sql import MIGRATIONS, SCHEMA, SqlKeys
-from mailweir_gateway.first_start import admin_key, demo_account, first_policy
+from mailweir_gateway.first_start import (
+    admin_key,
+    demo_account,
+    first_policy,
+    follow_admin_key,
+)
 from mailweir_gateway.lists import Lists
 from mailweir_gateway.metrics import declare
 from mailweir_gateway.ports import Keys
@@ -32,7 +37,7 @@ _log = get_logger(__name__)
 async def main(rt: Runtime, settings: Settings) -> None:
     """Serve until the process is told to stop."""
     async with (
-        open_keys(settings.database_url) as keys,
+        open_keys(settings.database_url, settings.connect_seconds) as keys,
         connect_bus(rt) as bus,
         connect_quarantine(settings.quarantine_target) as quarantine,
         connect_reputation(settings.reputation_target) as reputation,
@@ -59,6 +64,7 @@ async def main(rt: Runtime, settings: Settings) -> None:
         async with (
             ConfigWatch(rt, bus) as config,
             rt.background(heartbeat(rt, bus, config), name="heartbeat"),
+            rt.background(follow_admin_key(keys, settings.key_file, rt.clock), name="admin-key"),
             serve_http(rt, settings.listen, build(tools)) as address,
             serve_health(rt, settings.health_listen),
         ):
@@ -82,11 +88,14 @@ async def prepare(
 
 
 @asynccontextmanager
-async def open_keys(url: str) -> AsyncIterator[Keys]:
-    """Open the database and bring its schema up to date; raises StartupError."""
+async def open_keys(url: str, seconds: float) -> AsyncIterator[Keys]:
+    """Open the database and bring its schema up to date.
+
+    Raises StartupError where it does not answer within `seconds`.
+    """
     async with open_database(url, schema=SCHEMA) as database:
         try:
-            await migrate(database, MIGRATIONS)
+            await migrate(database, MIGRATIONS, patience_seconds=seconds)
         except SqlError as error:
             raise StartupError(f"cannot use the database: {error}") from error
         yield SqlKeys(database)

@@ -20,12 +20,18 @@ from mailweir_policy import InvalidPolicyError, Policy, loads
 from mailweir_runtime.bus.ports import Bus
 from mailweir_runtime.config import current, ensure_first
 from mailweir_runtime.lifecycle import StartupError
+from mailweir_runtime.logs import get_logger
+from mailweir_runtime.sql import SqlError, SqlRefused
 
 ADMIN: Final = "admin"
 DEMO_LOGIN: Final = "demo@example.com"
 PASSWORD_BYTES: Final = 12
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+FOLLOW_SECONDS: Final = 30.0
+"""How often it is looked whether the file holds another key."""
 Say = Callable[[str], object]
+
+_log = get_logger(__name__)
 
 
 def say_aloud(text: str) -> None:
@@ -46,9 +52,7 @@ async def admin_key(keys: Keys, path: Path, clock: Clock, say: Say = say_aloud) 
     if written is not None:
         if not is_key(written):
             raise StartupError(f"{path} holds no API key; remove it to have one made")
-        known = await keys.by_digest(digest(written))
-        if known is None or known.name != ADMIN:
-            await keys.put(StoredKey(ADMIN, digest(written), clock.now()))
+        await _take(keys, written, clock)
         return
     if await keys.by_name(ADMIN) is not None:
         return  # made long ago, and its file taken away
@@ -56,6 +60,42 @@ async def admin_key(keys: Keys, path: Path, clock: Clock, say: Say = say_aloud) 
     await asyncio.to_thread(write_secret, path, key)
     await keys.put(StoredKey(ADMIN, digest(key), clock.now()))
     say(f"admin API key, also in {path}: {key}\n")
+
+
+async def follow_admin_key(keys: Keys, path: Path, clock: Clock) -> None:
+    """Take up a key that was changed in its file, so that a secret is changed where it is kept; for ever.
+
+    What is no key, or is gone, changes nothing: the last key holds.
+    """
+    seen = await asyncio.to_thread(_read_or_none, path)
+    while True:
+        await asyncio.sleep(FOLLOW_SECONDS)
+        written = await asyncio.to_thread(_read_or_none, path)
+        if written in (seen, None) or not is_key(str(written)):
+            continue
+        try:
+            await _take(keys, str(written), clock)
+        except SqlError as error:
+            _log.warning("admin_key_not_taken", detail=str(error))
+            continue
+        seen = written
+        _log.info("admin_key_changed", file=str(path))
+
+
+async def _take(keys: Keys, key: str, clock: Clock) -> None:
+    """Make a key the admin key; another replica that does the same at the same time is no error."""
+    if await _is_admin(keys, key):
+        return
+    try:
+        await keys.put(StoredKey(ADMIN, digest(key), clock.now()))
+    except SqlRefused:
+        if not await _is_admin(keys, key):
+            raise
+
+
+async def _is_admin(keys: Keys, key: str) -> bool:
+    known = await keys.by_digest(digest(key))
+    return known is not None and known.name == ADMIN
 
 
 async def first_policy(bus: Bus, file: Path | None, clock: Clock) -> str:
@@ -107,6 +147,13 @@ def _read(path: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(f"cannot read {path}: {error}") from error
+
+
+def _read_or_none(path: Path) -> str | None:
+    try:
+        return _read(path)
+    except StartupError:
+        return None
 
 
 def _policy_in(file: Path | None) -> Policy:

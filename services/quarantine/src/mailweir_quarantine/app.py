@@ -39,7 +39,7 @@ from mailweir_runtime.sql import SqlError, migrate, open_database
 async def main(rt: Runtime, settings: Settings) -> None:
     """Serve until the process is told to stop."""
     async with (
-        open_store(settings.database_url) as store,
+        open_store(settings.database_url, settings.connect_seconds) as store,
         connect_bus(rt) as bus,
         ConfigWatch(rt, bus) as config,
     ):
@@ -51,11 +51,14 @@ async def main(rt: Runtime, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[RecordStore]:
-    """Open the database and bring its schema up to date; raises StartupError."""
+async def open_store(url: str, seconds: float) -> AsyncIterator[RecordStore]:
+    """Open the database and bring its schema up to date.
+
+    Raises StartupError where it does not answer within `seconds`.
+    """
     async with open_database(url, schema=SCHEMA) as database:
         try:
-            await migrate(database, MIGRATIONS)
+            await migrate(database, MIGRATIONS, patience_seconds=seconds)
         except SqlError as error:
             raise StartupError(f"cannot use the database: {error}") from error
         yield SqlRecords(database)
