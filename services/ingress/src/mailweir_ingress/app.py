@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import grpc.aio
@@ -23,6 +24,7 @@ from mailweir_ingress.adapters.tls import reload_when_changed, server_context
 from mailweir_ingress.doors import Bound, Listening, open_doors
 from mailweir_ingress.edge import Edge, Services
 from mailweir_ingress.metrics import Metrics, declare
+from mailweir_ingress.policy.clientele import warning
 from mailweir_ingress.ports import Scorer, SigningKeys
 from mailweir_ingress.receiving import Means, Receiver
 from mailweir_ingress.rules import CurrentRules
@@ -43,6 +45,8 @@ from mailweir_runtime.settings import ServiceSettings
 
 DRAIN_SHARE: Final = 0.9
 """Part of the drain time that sessions get; the rest is for the records of their ends."""
+
+CLIENTS_PART: Final = "clients"
 
 BANS_SECONDS: Final = 2.0
 """How long the doors stay shut at the start until the bans are read."""
@@ -194,6 +198,7 @@ async def build(  # noqa: PLR0913 - one argument per part of what is around it
             log=get_logger("mailweir_ingress.session").bind(),
             pause=asyncio.sleep,
         )
+        house.clientele.changed = partial(_tell_of_clients, rt, house)
         doors = {listener: Door(listener, tls, house) for listener in Listener}
         plan = [Listening(doors[address.listener], address.where) for address in addresses]
         stack.push_async_callback(keeper.flush)
@@ -225,6 +230,18 @@ async def _lobby(rt: Runtime, house: House, bans: BusBans) -> AsyncIterator[Lobb
         finally:
             lobby.cut()
             lobby.turned_away.flush()
+
+
+def _tell_of_clients(rt: Runtime, house: House) -> None:
+    """Say where it is seen that all clients have one address, or that they have their own again."""
+    clientele = house.clientele
+    house.metrics.gate.masked.set(clientele.masked)
+    if not clientele.masked:
+        rt.recovered(CLIENTS_PART)
+        return
+    detail = warning(clientele.addresses)
+    rt.degraded(detail, part=CLIENTS_PART)
+    _log.warning("clients_share_an_address", addresses=clientele.addresses, detail=detail)
 
 
 async def _drain(rt: Runtime, sessions: Sessions) -> None:

@@ -89,6 +89,7 @@ class GateMetrics:
     passes_unstored: Counter
     unrecorded: Counter
     bans: Gauge
+    masked: Gauge
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,9 @@ def _of_the_gate(counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -
             "turned_away_unrecorded", "Connections that were turned away and are in no record."
         ),
         bans=gauge("known_bans", "Bans that are enforced, as this process knows them."),
+        masked=gauge(
+            "clients_masked", "1 while all clients come from a few private addresses, else 0."
+        ),
     )
 
 

@@ -111,3 +111,20 @@ async def test_implicit_tls_begins_behind_the_header(gate: MakeGate) -> None:
         await client.send(b"hello\r\n.\r\n")
         await client.reply()
         assert g.mails()[0].envelope.session.client_ip == "192.0.2.9"
+
+
+async def test_that_all_clients_have_one_address_is_told(
+    gate: MakeGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailweir_ingress.policy.clientele.MANY", 2)
+    header = b"PROXY TCP4 %s 192.0.2.1 4321 25\r\n"
+    async with gate(**PROXIED) as g:
+        told = []
+        for client in (b"10.0.0.1", b"10.0.0.1", b"192.0.2.9"):
+            talk = await g.connect()
+            await talk.send(header % client)
+            await talk.greet()
+            assert (await talk.deliver()).code == 250
+            told.append((g.rt.detail != "", g.sample("clients_masked"), "10.0.0.1" in g.rt.detail))
+
+    assert told == [(False, 0.0, False), (True, 1.0, True), (False, 0.0, False)]

@@ -6,8 +6,9 @@ from typing import Final
 from mailweir_core.bans import CODES, Ban, OffenceKind
 from mailweir_core.client import ClientFacts
 from mailweir_core.decision import Decision
-from mailweir_core.net import Address, NetworkSet
+from mailweir_core.net import Address
 from mailweir_core.reasons import Reason
+from mailweir_ingress.policy.clientele import PRIVATE
 from mailweir_ingress.policy.phases import EARLY_TALKER, defer, reject
 from mailweir_ingress.policy.rules import Rules
 
@@ -27,12 +28,6 @@ SILENT_PROXY: Final = defer(Reason.BAD_PROXY, 421, "4.3.5", "No PROXY header in 
 BANNED_NOW: Final = defer(
     Reason.BANNED, 421, "4.7.0", "You are banned for now, closing", close=True
 )
-
-# Between a client outside and us there is no such address, only machines of our own (RFC 1918, 6598, 4193).
-_PRIVATE: Final = NetworkSet(
-    ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7",
-     "fe80::/10")
-)  # fmt: skip
 
 _FOR_NOW: Final = MappingProxyType(
     {
@@ -62,7 +57,7 @@ def lacks_proxy_header(peer: Address | None, rules: Rules) -> bool:
     Where there are proxies, a private address that is neither theirs nor trusted is one that a balancer or
     the cluster's network has put in the client's place: judging it would be judging everybody.
     """
-    return bool(rules.proxies) and peer in _PRIVATE and peer not in rules.trusted
+    return bool(rules.proxies) and peer in PRIVATE and peer not in rules.trusted
 
 
 def seconds_to_wait(

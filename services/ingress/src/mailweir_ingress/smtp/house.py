@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
@@ -14,6 +14,7 @@ from mailweir_core.outcome import Outcome
 from mailweir_core.record import Envelope, Listener
 from mailweir_ingress.edge import Edge
 from mailweir_ingress.metrics import Metrics
+from mailweir_ingress.policy.clientele import Clientele
 from mailweir_ingress.policy.facts import Shape
 from mailweir_ingress.policy.rules import Rules
 from mailweir_ingress.ports import (
@@ -76,6 +77,7 @@ class House:
     log: FilteringBoundLogger
     pause: Callable[[float], Awaitable[None]]
     """Waits that many seconds."""
+    clientele: Clientele = field(default_factory=Clientele)
 
 
 @dataclass(frozen=True, slots=True)

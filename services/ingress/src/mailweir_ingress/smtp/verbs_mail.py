@@ -7,6 +7,7 @@ from mailweir_core.address import AddressError, EnvelopeAddress, parse_path
 from mailweir_core.bans import OffenceKind
 from mailweir_core.decision import Action, Decision
 from mailweir_core.reasons import Reason
+from mailweir_core.record import Listener
 from mailweir_ingress.metrics import Phase
 from mailweir_ingress.policy.decide import NO_MEMORY
 from mailweir_ingress.policy.facts import MailFacts
@@ -72,6 +73,8 @@ async def mail(talk: Conversation, argument: str) -> Answer:
 
 
 def _begin(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) -> Decision:
+    if talk.door.listener is Listener.MX and not talk.trusted:
+        talk.house.clientele.saw(talk.client)
     decision = on_mail(_mail_facts(talk, sender, command), talk.rules)
     if decision.reason is Reason.BAD_SEQUENCE:
         talk.count_refusal(Phase.MAIL, decision)
