@@ -8,6 +8,7 @@ SOURCES := $(wildcard libs/*/src/mailweir_*) $(wildcard services/*/src/mailweir_
 LOCKED := pyproject.toml uv.lock $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 ARGS ?=
 MINUTES ?= 10
+CLUSTER ?= ../shared/cluster/cluster
 
 ##@ Use it
 .PHONY: run
@@ -24,11 +25,11 @@ install: .venv/.installed ## The virtual environment .venv with the `mailweir` c
 ##@ Work on it
 .PHONY: test
 test: install ## What CI runs: all tests but the long ones (aim: under 10 minutes on 2 cores)
-	$(PYTEST) -m "not long" -n 3 --dist loadgroup $(ARGS)
+	$(PYTEST) -m "not long and not cluster" -n 3 --dist loadgroup $(ARGS)
 
 .PHONY: unit
 unit: install ## The fast tests alone: no servers, seconds
-	$(PYTEST) -m "not integration and not e2e and not conformance and not long" -n 2 $(ARGS)
+	$(PYTEST) -m "not integration and not e2e and not conformance and not long and not cluster" -n 2 $(ARGS)
 
 .PHONY: check
 check: install ## Lint, format, types, architecture, protos, generated files
@@ -56,7 +57,15 @@ format: install ## Format the code and mend what the linter can
 ##@ Prove it
 .PHONY: test-long
 test-long: install ## The tests that take minutes (whole corpus, long crash runs)
-	$(PYTEST) -m long $(ARGS)
+	$(PYTEST) -m "long and not cluster" $(ARGS)
+
+.PHONY: images
+images: install ## Build every service's image into the test cluster, and print the sizes (CLUSTER: its tool)
+	CLUSTER=$(CLUSTER) $(BIN)/python .ci/build_images.py
+
+.PHONY: cluster-test
+cluster-test: install ## All on a real Kubernetes, from nothing to floods and kills (CLUSTER: its tool; under 25 minutes)
+	CLUSTER=$(CLUSTER) $(PYTEST) tests/cluster -m cluster -p no:randomly -p no:cacheprovider $(ARGS)
 
 .PHONY: bench
 bench: install ## Messages per CPU-second over the whole path, beside aiosmtpd and Postfix (where installed)

