@@ -7,13 +7,12 @@ writing it back would undo what an admin has set; plain JSON does not.
 import json
 from typing import Any, Final
 
-from mailweir_runtime.bus.nats_link import Link
+from mailweir_runtime.bus.nats_link import NO_RESPONDERS, Link
 from mailweir_runtime.bus.nats_wire import Incoming
 from mailweir_runtime.bus.ports import BusError, BusFull, BusUnavailable, PubAck, RevisionConflict
 
 PREFIX: Final = "$JS.API."
 API_SECONDS: Final = 5.0
-NO_RESPONDERS: Final = 503
 # Error codes of nats-server (errors.json there).
 NOT_FOUND: Final = frozenset({10014, 10037, 10059})  # consumer, message, stream
 _FULL: Final = frozenset(

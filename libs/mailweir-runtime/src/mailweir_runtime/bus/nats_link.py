@@ -22,6 +22,11 @@ BACKOFF_MOST_SECONDS: Final = 5.0
 """Pause before the next attempt to connect: doubles, plus or minus a quarter."""
 QUICK_END_SECONDS: Final = 2.0
 """A connection that ends sooner counts as a failed attempt."""
+NO_RESPONDERS: Final = 503
+"""Status of the answer that comes at once where nobody listens."""
+ELECTION_PAUSE_SECONDS: Final = 0.2
+RESEND_SECONDS: Final = 4.0
+"""An election is over by then; a disk that is merely slow should not get everything twice."""
 CONNECT_ERRORS: Final = (OSError, TimeoutError, nats.errors.Error, ValueError)
 _USERINFO: Final = re.compile(r"//[^@,]*@")
 
@@ -128,7 +133,9 @@ class Link:
     ) -> Incoming:
         """Send and return the answer; raises BusUnavailable, BusFull for what is over the broker's limit.
 
-        `resend`: doing it twice does no harm, so it goes out again on the next wire when this one breaks.
+        `resend`: doing it twice does no harm, so it goes out again on the next wire when this one breaks, and
+        where no answer comes: in a cluster the leader of a stream may have died with it in its hands, and
+        there is none until the others have elected one.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
@@ -139,13 +146,22 @@ class Link:
                 raise BusFull(
                     f"{len(payload)} bytes are over the broker's max_payload {wire.max_payload}"
                 )
+            left = deadline - loop.time()
             try:
-                return await wire.ask(subject, payload, header, deadline - loop.time())
+                answer = await wire.ask(
+                    subject, payload, header, min(left, RESEND_SECONDS) if resend else left
+                )
             except TimeoutError as error:
+                if resend and left > RESEND_SECONDS:
+                    continue
                 raise BusUnavailable(f"no answer within {seconds:g} s") from error
             except WireLost as error:
-                if not resend:
-                    raise BusUnavailable("the connection broke before the answer") from error
+                if resend:
+                    continue
+                raise BusUnavailable("the connection broke before the answer") from error
+            if answer.status != NO_RESPONDERS or not resend or left <= ELECTION_PAUSE_SECONDS:
+                return answer
+            await asyncio.sleep(ELECTION_PAUSE_SECONDS)
 
     async def send(self, subject: str, payload: bytes, *, seconds: float) -> None:
         """Send without an answer; raises BusUnavailable when there is no wire in time."""

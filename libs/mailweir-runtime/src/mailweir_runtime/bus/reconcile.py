@@ -34,6 +34,8 @@ TRIES: Final = 5
 _IN_USE: Final = frozenset(
     {10058, 10148}
 )  # stream, consumer: name in use with another configuration
+_NOT_YET: Final = frozenset({10004, 10005, 10008, 10009})
+"""A cluster that is not whole yet: incomplete, no peers to place on, no leader, not the leader."""
 _FIXED: Final = ("retention", "storage", "discard")
 _LIMITS: Final = ("max_age", "max_msgs_per_subject", "max_bytes", "duplicate_window")
 _SWITCHES: Final = ("allow_direct", "allow_rollup_hdrs", "allow_msg_ttl")
@@ -161,6 +163,8 @@ async def ensure_stream(link: Link, wanted: Config) -> None:
         try:
             await nats_api.call(link, f"STREAM.{action}.{name}", config)
         except nats_api.ApiRefused as error:
+            if error.code in _NOT_YET:
+                raise  # a start tries again, for as long as it waits for the bus
             if error.code not in _IN_USE | nats_api.NOT_FOUND:
                 raise _refused("stream", name, error) from error
         else:
@@ -229,6 +233,8 @@ async def ensure_consumer(link: Link, spec: ConsumerSpec) -> None:
         try:
             await nats_api.call(link, subject, request)
         except nats_api.ApiRefused as error:
+            if error.code in _NOT_YET:
+                raise  # a start tries again, for as long as it waits for the bus
             if error.code not in _IN_USE | nats_api.NOT_FOUND:
                 raise _refused("consumer", spec.name, error) from error
         else:
