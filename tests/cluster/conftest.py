@@ -36,6 +36,8 @@ from mailweir_testkit.cluster.values import small
 ROOT = Path(__file__).resolve().parents[2]
 TAG = "test"
 HERE = Path(__file__).parent
+FIRST = ("test_install.py", "test_images.py", "test_figures.py")
+"""What is looked at first, on a release that nothing has been done to; the others follow by name."""
 _FIGURES = pytest.StashKey[Figures]()
 
 
@@ -49,6 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(600))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.name
+    return FIRST.index(name) if item.path.parent == HERE and name in FIRST else len(FIRST)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -61,9 +69,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Say in one line how it went, where cluster tests were what was asked for."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if config.option.markexpr == "cluster" and reporter is not None:
-        passed = len(reporter.stats.get("passed", ()))
-        failed = len(reporter.stats.get("failed", ())) + len(reporter.stats.get("error", ()))
+    if config.option.markexpr != "cluster" or reporter is None:
+        return
+    passed = len(reporter.stats.get("passed", ()))
+    failed = len(reporter.stats.get("failed", ())) + len(reporter.stats.get("error", ()))
+    if passed or failed:
         reporter.write_line(f"{passed} passed, {failed} failed")
 
 

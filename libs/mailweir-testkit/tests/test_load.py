@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,37 @@ async def test_as_a_process_it_prints_what_was_taken(tmp_path: Path) -> None:
         wait_until(lambda: log.read_text().endswith("\n"), 1, "the summary")
     summary = json.loads(log.read_text())
     assert (summary["taken"], summary["refused"]) == (5, 0)
+
+
+async def test_letters_fall_due_at_the_rate() -> None:
+    async with sink() as target:
+        fates = await deliver(plan(target, rate=50.0), letters(25))
+    first, last = min(f.begun_at for f in fates), max(f.begun_at for f in fates)
+    assert last - first >= 24 / 50 * 0.95
+    assert all(f.taken for f in fates)
+
+
+async def test_what_was_said_before_the_last_try_is_kept() -> None:
+    async with sink(Manners(defer_messages=2)) as target:
+        (fate,) = await deliver(plan(target), letters(1))
+    assert fate.earlier == ["451 4.3.0 try again"] * 2
+    assert fate.taken
+
+
+async def test_connections_come_from_the_addresses_that_are_given() -> None:
+    peers: set[str] = set()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peers.add(writer.get_extra_info("peername")[0])
+        writer.write(b"421 4.3.2 not now\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    sources = ("127.0.0.3", "127.0.0.4")
+    troubles: Counter[str] = Counter()
+    hopeless = Plan(host, port, 2, retry_seconds=0.01, give_up_seconds=0.2, sources=sources)
+    async with server:
+        await deliver(hopeless, letters(2), troubles)
+    assert peers == set(sources)
+    assert set(troubles) == {"421 4.3.2 not now"}

@@ -2,13 +2,24 @@
 
 from typing import Any, Final
 
-SMALL: Final = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
+from mailweir_testkit.cluster.tool import SERVICES, source
+
+PROXY: Final = source(32_000)
+"""Where the release takes PROXY headers from."""
+_LITTLE: Final = {"requests": {"cpu": "10m"}}
 
 
 def small(tag: str, next_hop: str) -> dict[str, Any]:
-    """Return values: images by tag, low requests, mail for everybody to one next hop at once."""
+    """Return values: images by tag, one pod of each service, little CPU promised, all mail to one next hop.
+
+    Nothing is scaled by itself: with so little promised every breath would be a reason to. One proxy is
+    listed. Memory is what the chart says.
+    """
+    each = {"replicas": 1, "autoscaling": {"mode": "none"}, "resources": _LITTLE}
     return {
         "image": {"tag": tag, "pullPolicy": "IfNotPresent"},
         "nextHop": next_hop,
-        "serviceDefaults": {"resources": SMALL},
+        "services": dict.fromkeys(SERVICES, each),
+        "nats": {"resources": _LITTLE},
+        "smtp": {"proxyProtocol": {"enabled": True, "sources": [f"{PROXY}/32"]}},
     }
