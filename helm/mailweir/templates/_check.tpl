@@ -31,9 +31,6 @@
 
 {{- define "mailweir.checkSmtp" -}}
 {{- $smtp := .Values.smtp -}}
-{{- if and $smtp.proxyProtocol.enabled (not $smtp.proxyProtocol.sources) -}}
-{{- fail "smtp.proxyProtocol.enabled: list the proxy's networks in smtp.proxyProtocol.sources, else anybody could claim to be anybody" -}}
-{{- end -}}
 {{- if and $smtp.proxyProtocol.sources (not $smtp.proxyProtocol.enabled) -}}
 {{- fail "smtp.proxyProtocol.sources has no effect without smtp.proxyProtocol.enabled" -}}
 {{- end -}}
