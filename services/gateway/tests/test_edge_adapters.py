@@ -1,5 +1,6 @@
 """The ports to the edge's services: in memory, and over gRPC against services of the protos."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from mailweir.ratelimit.v1 import ratelimit_pb2 as rpb, ratelimit_pb2_grpc
 from mailweir.reputation.v1 import reputation_pb2 as ppb, reputation_pb2_grpc
 from mailweir_core.clock import ManualClock, rfc3339
 from mailweir_gateway.adapters.greylist import MemoryGreylist, connect_greylist
+from mailweir_gateway.adapters.quarantine import connect_quarantine
 from mailweir_gateway.adapters.ratelimit import MemoryRatelimit, connect_ratelimit
 from mailweir_gateway.adapters.reputation import MemoryReputation, connect_reputation
 from mailweir_gateway.models.greylist import GreyEntry
 from mailweir_gateway.models.limits import BucketShape, UsageShape
 from mailweir_gateway.models.reputation import HistoryShape, ZoneShape
-from mailweir_gateway.ports import SearchRefused
+from mailweir_gateway.ports import QuarantineUnavailable, SearchRefused
 from mailweir_gateway.ports_edge import Greylist, Ratelimit, Reputation, ServiceUnavailable
 from mailweir_runtime.rpc import Refused, RpcFailure, serve
 from mailweir_testkit.events import NOW
@@ -409,3 +411,22 @@ async def test_nobody_there(tmp_path: Path) -> None:
         for asked in (reputation.zones(), greylist.forecast(), ratelimit.buckets("192.0.2.1")):
             with pytest.raises(ServiceUnavailable):
                 await asked
+
+
+async def test_a_service_that_is_not_deployed_does_not_answer() -> None:
+    async with (
+        connect_reputation("") as reputation,
+        connect_greylist("") as greylist,
+        connect_ratelimit("") as ratelimit,
+        connect_quarantine("") as quarantine,
+        asyncio.timeout(5),
+    ):
+        with pytest.raises(ServiceUnavailable, match="not-deployed") as caught:
+            await reputation.zones()
+        assert caught.value.service == "reputation"
+        with pytest.raises(ServiceUnavailable, match="not-deployed"):
+            await greylist.entries("", "", 10, "")
+        with pytest.raises(ServiceUnavailable, match="not-deployed"):
+            await ratelimit.bans("", 10, "")
+        with pytest.raises(QuarantineUnavailable, match="not-deployed"):
+            await quarantine.get("x")

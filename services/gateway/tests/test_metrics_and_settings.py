@@ -48,10 +48,6 @@ def test_settings_have_defaults_and_descriptions() -> None:
         ("LISTEN", "nowhere"),
         ("LISTEN", "unix:/tmp/x"),
         ("DATABASE_URL", "mysql://root:secret@db/x"),
-        ("QUARANTINE_TARGET", ""),
-        ("REPUTATION_TARGET", ""),
-        ("GREYLIST_TARGET", ""),
-        ("RATELIMIT_TARGET", ""),
         ("MOON", "1"),
     ],
 )

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import Field
-
 from mailweir_runtime.listen import OptionalListen, TcpListen
 from mailweir_runtime.settings import CommaList, OptionalPath, ServiceSettings, settings_config
 from mailweir_runtime.sql import DatabaseUrl
@@ -18,13 +16,14 @@ class Settings(ServiceSettings):
     """Where REST is served over HTTP; TLS is the job of what stands in front."""
     health_listen: OptionalListen = ""
     """Where gRPC's health check is served, for probes: `host:port` or `unix:/path`; empty for nowhere."""
-    quarantine_target: str = Field("127.0.0.1:9040", min_length=1)
-    """Where the quarantine serves gRPC: `unix:/path`, `host:port` or `dns:///name:port`."""
-    reputation_target: str = Field("127.0.0.1:9010", min_length=1)
-    """Where reputation serves gRPC. Without it, and without the next two, REST for them answers 503."""
-    greylist_target: str = Field("127.0.0.1:9020", min_length=1)
+    quarantine_target: str = "127.0.0.1:9040"
+    """Where the quarantine serves gRPC: `unix:/path`, `host:port` or `dns:///name:port`. Without it, and
+    without the next three, REST for them answers 503; empty says that a service is not deployed."""
+    reputation_target: str = "127.0.0.1:9010"
+    """Where reputation serves gRPC."""
+    greylist_target: str = "127.0.0.1:9020"
     """Where greylisting serves gRPC."""
-    ratelimit_target: str = Field("127.0.0.1:9030", min_length=1)
+    ratelimit_target: str = "127.0.0.1:9030"
     """Where limits and bans are served over gRPC."""
     database_url: DatabaseUrl = "sqlite+aiosqlite:///gateway.db"
     """SQLite file or PostgreSQL database of the API keys."""

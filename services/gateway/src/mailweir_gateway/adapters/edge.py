@@ -12,6 +12,8 @@ from mailweir_runtime.rpc import RpcFailed, RpcFailure
 
 QUERY_SECONDS: Final = 10.0
 COMMAND_SECONDS: Final = 10.0
+NOWHERE: Final = "unix:/nowhere/this-service-is-not-deployed"
+"""The target of a service that is not deployed: each call fails at once, and the log says why."""
 
 
 @contextmanager

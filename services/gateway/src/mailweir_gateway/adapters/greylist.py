@@ -9,6 +9,7 @@ import grpc.aio
 from mailweir.greylist.v1 import greylist_pb2, greylist_pb2_grpc
 from mailweir_gateway.adapters.edge import (
     COMMAND_SECONDS,
+    NOWHERE,
     QUERY_SECONDS,
     failures,
 )
@@ -78,8 +79,11 @@ class GrpcGreylist:
 
 @asynccontextmanager
 async def connect_greylist(target: str) -> AsyncIterator[GrpcGreylist]:
-    """Open a channel; it connects at the first call, and again whenever the service comes back."""
-    async with open_channel(target, idempotent=_IDEMPOTENT) as channel:
+    """Open a channel; it connects at the first call, and again whenever the service comes back.
+
+    Where `target` is empty there is none, and no call is answered.
+    """
+    async with open_channel(target or NOWHERE, idempotent=_IDEMPOTENT) as channel:
         yield GrpcGreylist(channel)
 
 

@@ -9,6 +9,7 @@ import grpc.aio
 from mailweir.quarantine.v1 import quarantine_pb2, quarantine_pb2_grpc
 from mailweir_core.decision import State
 from mailweir_gateway.adapters import explain
+from mailweir_gateway.adapters.edge import NOWHERE
 from mailweir_gateway.models.messages import ActionShape, MessageDetail, MessagePage
 from mailweir_gateway.ports import QuarantineUnavailable, Search, SearchRefused
 from mailweir_runtime.rpc import RpcFailed, RpcFailure, call, open_channel, stream
@@ -76,8 +77,11 @@ class GrpcQuarantine:
 
 @asynccontextmanager
 async def connect_quarantine(target: str) -> AsyncIterator[GrpcQuarantine]:
-    """Open a channel; it connects at the first call, and again whenever the service comes back."""
-    async with open_channel(target, idempotent=_IDEMPOTENT) as channel:
+    """Open a channel; it connects at the first call, and again whenever the service comes back.
+
+    Where `target` is empty there is none, and no call is answered.
+    """
+    async with open_channel(target or NOWHERE, idempotent=_IDEMPOTENT) as channel:
         yield GrpcQuarantine(channel)
 
 

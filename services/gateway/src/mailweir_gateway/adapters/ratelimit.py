@@ -12,6 +12,7 @@ from mailweir_core.clock import Clock
 from mailweir_core.net import joined, parse_ip, parse_network
 from mailweir_gateway.adapters.edge import (
     COMMAND_SECONDS,
+    NOWHERE,
     QUERY_SECONDS,
     failures,
     time_of,
@@ -88,8 +89,11 @@ class GrpcRatelimit:
 
 @asynccontextmanager
 async def connect_ratelimit(target: str) -> AsyncIterator[GrpcRatelimit]:
-    """Open a channel; it connects at the first call, and again whenever the service comes back."""
-    async with open_channel(target, idempotent=_IDEMPOTENT) as channel:
+    """Open a channel; it connects at the first call, and again whenever the service comes back.
+
+    Where `target` is empty there is none, and no call is answered.
+    """
+    async with open_channel(target or NOWHERE, idempotent=_IDEMPOTENT) as channel:
         yield GrpcRatelimit(channel)
 
 

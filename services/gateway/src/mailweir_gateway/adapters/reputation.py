@@ -7,7 +7,7 @@ from typing import Final
 import grpc.aio
 
 from mailweir.reputation.v1 import reputation_pb2, reputation_pb2_grpc
-from mailweir_gateway.adapters.edge import QUERY_SECONDS, failures
+from mailweir_gateway.adapters.edge import NOWHERE, QUERY_SECONDS, failures
 from mailweir_gateway.adapters.explain import time
 from mailweir_gateway.models.reputation import HistoryShape, ZoneShape
 from mailweir_gateway.ports_edge import ServiceUnavailable
@@ -43,8 +43,11 @@ class GrpcReputation:
 
 @asynccontextmanager
 async def connect_reputation(target: str) -> AsyncIterator[GrpcReputation]:
-    """Open a channel; it connects at the first call, and again whenever the service comes back."""
-    async with open_channel(target, idempotent=_IDEMPOTENT) as channel:
+    """Open a channel; it connects at the first call, and again whenever the service comes back.
+
+    Where `target` is empty there is none, and no call is answered.
+    """
+    async with open_channel(target or NOWHERE, idempotent=_IDEMPOTENT) as channel:
         yield GrpcReputation(channel)
 
 
