@@ -27,5 +27,5 @@ def test_names_say_what_they_count() -> None:
         assert metric.documentation.endswith(".")
         unit = metric.name.removeprefix("mailweir_ingress_")
         assert metric.type == "counter" or unit.endswith(
-            ("_bytes", "_seconds", "_open", "_keys", "_clients", "_bans")
+            ("_bytes", "_seconds", "_open", "_keys", "_clients", "_bans", "_masked", "_ratio")
         )

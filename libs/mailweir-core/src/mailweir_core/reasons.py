@@ -62,6 +62,7 @@ class Reason(StrEnum):
     # our own state
     TOO_MANY_SESSIONS = "too-many-sessions"
     MEMORY_FULL = "memory-full"
+    OVERLOADED = "overloaded"  # there is too much to do, and nobody vouches for the client
     TIMEOUT = "timeout"
     TOO_SLOW = "too-slow"
     SESSION_TOO_LONG = "session-too-long"

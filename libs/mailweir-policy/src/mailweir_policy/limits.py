@@ -1,11 +1,26 @@
 """How much a session and a message may ask of us. Numbers: RFC 5321 §4.5.3 and the peers' defaults."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mailweir_policy.base import PolicyModel
 from mailweir_policy.fields import Bytes, Seconds
+
+
+class Shedding(PolicyModel):
+    """Who is turned away while there is more to do than can be done: strangers, as many of them as needed.
+
+    Clients that an allow list, trust, a login or their past vouches for are let in until a limit is reached.
+    """
+
+    enabled: bool = True
+    lag_seconds: Annotated[float, Field(gt=0, le=10)] = 0.25
+    """The process has too much to do when it is so late, in the mean, with what is due."""
+    answer_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """There is too much to judge or to store when messages wait so long, in the mean, for their answer."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Share of `session.sessions` or `session.memory_bytes` that strangers leave to the others."""
 
 
 class SessionLimits(PolicyModel):
@@ -43,6 +58,7 @@ class SessionLimits(PolicyModel):
     """Turn away clients on port 25 that talk before the banner, as no mail server does."""
     reject_early_data: bool = True
     """End a session whose client sends a message without waiting for the reply to DATA (RFC 2920 §3.1)."""
+    shedding: Shedding = Shedding()
 
     @model_validator(mode="after")
     def _order(self) -> Self:

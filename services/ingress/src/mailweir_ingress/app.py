@@ -33,6 +33,7 @@ from mailweir_ingress.smtp.budget import MemoryBudget
 from mailweir_ingress.smtp.house import Door, House
 from mailweir_ingress.smtp.lobby import Lobby
 from mailweir_ingress.smtp.sessions import Sessions
+from mailweir_ingress.smtp.strain import Strain
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import Bus, BusUnavailable
 from mailweir_runtime.config import ConfigWatch, HasPolicy
@@ -180,14 +181,17 @@ async def build(  # noqa: PLR0913 - one argument per part of what is around it
     metrics.memory.set_function(lambda: budget.used)
     bans, passes = BusBans(bus, rt.clock, rt.instance), BusPasses(bus, rt.clock, metrics)
     metrics.gate.bans.set_function(lambda: len(bans.index))
+    strain = Strain(rules, rt.clock, sessions, budget)
+    strain.tell(metrics.gate.shedding, metrics.gate.lag, metrics.gate.shed)
     async with AsyncExitStack() as stack:
         keys = await stack.enter_async_context(_signing_keys(rt, metrics))
+        receiver = Receiver(Means(scorer, keeper, keys, edge), metrics, rt.clock, rt.version)
         house = House(
             rules=rules,
             clock=rt.clock,
             sessions=sessions,
             budget=budget,
-            receive=Receiver(Means(scorer, keeper, keys, edge), metrics, rt.clock, rt.version),
+            receive=strain.watched(receiver),
             probe=SmtpProbe(rt.clock, metrics),
             accounts=accounts,
             edge=edge,
@@ -197,12 +201,15 @@ async def build(  # noqa: PLR0913 - one argument per part of what is around it
             metrics=metrics,
             log=get_logger("mailweir_ingress.session").bind(),
             pause=asyncio.sleep,
+            lets_in=strain.lets_in,
         )
         house.clientele.changed = partial(_tell_of_clients, rt, house)
         doors = {listener: Door(listener, tls, house) for listener in Listener}
         plan = [Listening(doors[address.listener], address.where) for address in addresses]
         stack.push_async_callback(keeper.flush)
-        for work in (keeper.write_notes, accounts.follow, sessions.sweep_forever, passes.store):
+        for work in (
+            keeper.write_notes, accounts.follow, sessions.sweep_forever, passes.store, strain.measure_forever,
+        ):  # fmt: skip
             await stack.enter_async_context(rt.background(work()))
         lobby = await stack.enter_async_context(_lobby(rt, house, bans))
         stack.push_async_callback(_drain, rt, sessions)

@@ -90,6 +90,9 @@ class GateMetrics:
     unrecorded: Counter
     bans: Gauge
     masked: Gauge
+    shedding: Gauge
+    lag: Gauge
+    shed: Counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,14 @@ def _of_the_gate(counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -
         bans=gauge("known_bans", "Bans that are enforced, as this process knows them."),
         masked=gauge(
             "clients_masked", "1 while all clients come from a few private addresses, else 0."
+        ),
+        shedding=gauge(
+            "strangers_shed_ratio",
+            "Part of the strangers that is turned away now; above 0 there is too much to do.",
+        ),
+        lag=gauge("lag_seconds", "How late the process is with what is due, in the mean."),
+        shed=counter(
+            "strangers_shed", "Strangers that were turned away, there being too much to do."
         ),
     )
 

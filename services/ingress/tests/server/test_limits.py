@@ -90,6 +90,25 @@ async def test_memory_over_all_sessions(gate: MakeGate) -> None:
         assert g.sample("refusals_total", phase="connect", reason="memory-full") == 1
 
 
+async def test_strangers_come_later_while_there_is_too_much_to_do(gate: MakeGate) -> None:
+    async with gate(session__shedding__lag_seconds=0.000001) as g:
+        inside = await g.greeted()
+        assert (await inside.deliver()).code == 250
+        async with asyncio.timeout(10):
+            while g.sample("strangers_shed_ratio") < 0.95:
+                await asyncio.sleep(0.05)
+        turned_away = await (await g.connect()).reply()
+        assert (turned_away.code, turned_away.enhanced) == (421, "4.3.2")
+        further = await inside.ask("MAIL FROM:<anna@example.net>")
+        assert (further.code, further.enhanced) == (421, "4.3.2")
+        assert await inside.ended()
+        user = await g.submitter()  # whom the login vouches for
+        assert (await user.ask("NOOP")).code == 250
+        assert g.sample("strangers_shed_total") == 2
+        assert g.sample("refusals_total", phase="connect", reason="overloaded") == 1
+        assert g.sample("refusals_total", phase="mail", reason="overloaded") == 1
+
+
 async def test_messages_of_one_session(gate: MakeGate) -> None:
     async with gate(session__messages_per_session=2) as g:
         client = await g.greeted()

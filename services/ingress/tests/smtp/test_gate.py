@@ -540,3 +540,37 @@ async def test_the_end_breaks_off_what_is_left(world: MakeWorld) -> None:
 
 def test_a_gate_holds_little(world: MakeWorld) -> None:
     assert not hasattr(module.Gate(world().lobby, None), "__dict__")  # type: ignore[arg-type]
+
+
+# -- while there is too much to do
+
+
+async def test_a_stranger_is_told_to_come_again(world: MakeWorld) -> None:
+    w = world(edge=NO_WAIT)
+    w.lobby.house = replace(w.house, lets_in=lambda: False)
+    visit = w.connect()
+    await w.checked()
+    assert visit.told == "421 4.3.2 Too busy now, please come again"
+    assert len(w.house.sessions) == 0
+    assert w.sample("refusals_total", phase="connect", reason="overloaded") == 1
+
+
+async def test_one_that_has_waited_for_the_banner_too(world: MakeWorld) -> None:
+    w = world(edge={"wait": {"seconds": 0.01, "teaser": False}})
+    w.lobby.house = replace(w.house, lets_in=lambda: False)
+    visit = w.connect()
+    await w.checked()
+    assert visit.told == ""
+    await asyncio.sleep(0.1)
+    assert visit.told == "421 4.3.2 Too busy now, please come again"
+    assert w.lobby.waiting == 0
+
+
+async def test_one_that_is_known_comes_in(world: MakeWorld) -> None:
+    w = world(edge=NO_WAIT)
+    w.edge.deployed, w.edge.says = ("reputation",), Screened(None, ClientFacts(known=True))
+    w.lobby.house = replace(w.house, lets_in=lambda: False)
+    visit = w.connect()
+    await w.checked()
+    assert visit.gate.state is State.GONE
+    assert len(w.house.sessions) == 1

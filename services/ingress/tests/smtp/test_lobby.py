@@ -17,7 +17,7 @@ from mailweir_ingress.policy.edge import Screened
 from mailweir_ingress.policy.phases import reject
 from mailweir_ingress.ports import STRANGER
 from mailweir_ingress.smtp import lobby as module
-from mailweir_ingress.smtp.guest import Caller
+from mailweir_ingress.smtp.guest import Caller, Guest
 from mailweir_ingress.smtp.pulse import Pulse
 
 MakeWorld = Any  # see conftest.py
@@ -137,3 +137,48 @@ def test_who_is_on_a_list_of_ours_is_refused_while_it_is(world: MakeWorld) -> No
     assert w.lobby.remembered(a_caller("b"), w.clock.now()) is None
     w.bans.take("a", None)
     assert w.lobby.remembered(a_caller("a"), w.clock.now()) is None
+
+
+def a_guest(world: Any, facts: ClientFacts = STRANGER, **caller: Any) -> Guest:
+    """Return a client that would be let in."""
+    listener = caller.pop("listener", Listener.MX)
+    who = Caller(listener, CLIENT, str(CLIENT), 1024, key=str(CLIENT), **caller)
+    return replace(world.lobby.guest(who, world.rules), facts=facts)
+
+
+def busy(world: Any) -> None:
+    """Have too much to do from now on."""
+    world.lobby.house = replace(world.house, lets_in=lambda: False)
+
+
+def test_strangers_are_shed_while_there_is_too_much_to_do(world: MakeWorld) -> None:
+    one = world()
+    assert not one.lobby.sheds(a_guest(one))
+    busy(one)
+    assert one.lobby.sheds(a_guest(one))
+
+
+@pytest.mark.parametrize(
+    ("facts", "caller"),
+    [
+        (ClientFacts(known=True), {}),
+        (ClientFacts(allowed=True), {}),
+        (STRANGER, {"own": True}),
+        (STRANGER, {"listener": Listener.SUBMISSION}),
+        (STRANGER, {"listener": Listener.SUBMISSIONS}),
+    ],
+)
+def test_others_are_not(world: MakeWorld, facts: ClientFacts, caller: dict[str, Any]) -> None:
+    one = world()
+    busy(one)
+    assert not one.lobby.sheds(a_guest(one, facts, **caller))
+
+
+def test_nor_are_those_whom_trust_or_a_list_vouches_for(world: MakeWorld) -> None:
+    trusting = world(relay={"trusted_networks": [f"{CLIENT}/32"]})
+    busy(trusting)
+    assert not trusting.lobby.sheds(a_guest(trusting))
+    listing = world()
+    listing.bans.take("a", make_entry("allow", str(CLIENT)))
+    busy(listing)
+    assert not listing.lobby.sheds(a_guest(listing))

@@ -73,7 +73,9 @@ _TURNED_AWAY: Final = frozenset(
 )  # fmt: skip
 
 # Waiting until the client has read its reply would keep what there is too little of.
-_AT_ONCE: Final = frozenset({Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.SHUTTING_DOWN})
+_AT_ONCE: Final = frozenset(
+    {Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.OVERLOADED, Reason.SHUTTING_DOWN}
+)
 
 
 async def serve(link: Connection, door: Door, guest: Guest, seat: Member) -> None:

@@ -34,6 +34,7 @@ from mailweir_ingress.policy.entry import (
     on_early_words,
 )
 from mailweir_ingress.policy.phases import BAD_PROXY, SESSIONS_FULL
+from mailweir_ingress.policy.shedding import BUSY
 from mailweir_ingress.smtp.guest import Caller, Guest
 from mailweir_ingress.smtp.house import Door
 from mailweir_ingress.smtp.introduction import Peer, introduced, introduced_by, nobody
@@ -48,7 +49,9 @@ GRACE_SECONDS: Final = 0.05
 TEASER: Final = "220-{hostname} is getting ready\r\n"
 
 # Waiting until the client has read its reply would keep what there is too little of.
-_AT_ONCE: Final = frozenset({Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.SHUTTING_DOWN})
+_AT_ONCE: Final = frozenset(
+    {Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.OVERLOADED, Reason.SHUTTING_DOWN}
+)
 
 
 _CRASHED: Final = replace(INTERNAL, close=True)
@@ -327,6 +330,9 @@ class Gate(asyncio.Protocol):
         """Hand the connection over to a session, with what has come already."""
         pipe, guest = self._pipe, self._guest
         if pipe is None or guest is None or pipe.is_closing():
+            return
+        if self._lobby.sheds(guest):
+            self._turn_away(BUSY)
             return
         self._leave_state(State.GONE)
         self._lobby.gates.discard(pipe)

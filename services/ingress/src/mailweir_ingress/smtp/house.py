@@ -78,6 +78,8 @@ class House:
     pause: Callable[[float], Awaitable[None]]
     """Waits that many seconds."""
     clientele: Clientele = field(default_factory=Clientele)
+    lets_in: Callable[[], bool] = lambda: True
+    """Says whether there is room for work of the next stranger; see `strain`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from mailweir_ingress.policy.entry import BANNED_NOW, may_wait, seconds_to_wait
 from mailweir_ingress.policy.facts import ConnectFacts
 from mailweir_ingress.policy.phases import on_connect
 from mailweir_ingress.policy.rules import Rules
+from mailweir_ingress.policy.shedding import is_stranger
 from mailweir_ingress.ports import STRANGER
 from mailweir_ingress.smtp.dialogue import serve
 from mailweir_ingress.smtp.guest import Caller, Guest
@@ -130,6 +131,18 @@ class Lobby:
     def may_wait(self, rules: Rules) -> bool:
         """Say whether there is room for one more client that waits."""
         return may_wait(self.waiting, rules)
+
+    def sheds(self, guest: Guest) -> bool:
+        """Say whether a client is to come again later, since there is too much to do and it is a stranger."""
+        caller, house = guest.caller, self.house
+        if caller.own or caller.listener is not Listener.MX:
+            return False
+        trusted = caller.client in guest.rules.trusted
+        if not is_stranger(guest.facts, trusted=trusted):
+            return False
+        if house.bans.allows(caller.client, house.clock.now()):
+            return False
+        return not house.lets_in()
 
     def guest(self, caller: Caller, rules: Rules) -> Guest:
         """Give a client its reference, which it keeps."""

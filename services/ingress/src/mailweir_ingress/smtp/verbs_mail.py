@@ -27,6 +27,7 @@ from mailweir_ingress.policy.phases import (
     reject,
 )
 from mailweir_ingress.policy.relay import Standing, is_local, read_recipient, standing
+from mailweir_ingress.policy.shedding import BUSY, is_stranger
 from mailweir_ingress.ports import Existence, RecordKind
 from mailweir_ingress.smtp.budget import Reservation
 from mailweir_ingress.smtp.burst import burst
@@ -81,7 +82,7 @@ def _begin(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) ->
         return decision
     transaction = talk.begin(sender, command)
     if decision.action is Action.ACCEPT:
-        decision = _blocked(talk) or decision
+        decision = _blocked(talk) or _shed(talk) or decision
     if decision.action is Action.ACCEPT:
         talk.transaction = transaction
         return decision
@@ -96,6 +97,15 @@ def _blocked(talk: Conversation) -> Decision | None:
         return None
     ban = talk.house.bans.account(talk.account.login.lower(), talk.house.clock.now())
     return None if ban is None else on_account_ban(ban, "MAIL")
+
+
+def _shed(talk: Conversation) -> Decision | None:
+    """Return what a stranger is told that goes on with mail while there is too much to do."""
+    if not talk.messages or talk.door.listener is not Listener.MX or talk.account is not None:
+        return None  # whether there is room for its first mail was said when it came in
+    if not is_stranger(talk.client_facts, trusted=talk.trusted) or talk.house.lets_in():
+        return None
+    return BUSY
 
 
 def _mail_facts(talk: Conversation, sender: EnvelopeAddress, command: MailCommand) -> MailFacts:
