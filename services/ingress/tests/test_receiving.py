@@ -68,8 +68,13 @@ class World:
         )
 
     def count(self, action: str, reason: str) -> float:
-        labels = {"action": action, "reason": reason}
-        value = self.registry.get_sample_value("mailweir_ingress_messages_total", labels)
+        return self._sample("messages_total", action=action, reason=reason)
+
+    def checks(self, check: str, status: str) -> float:
+        return self._sample("checks_total", check=check, status=status)
+
+    def _sample(self, name: str, **labels: str) -> float:
+        value = self.registry.get_sample_value(f"mailweir_ingress_{name}", labels)
         assert value is not None
         return value
 
@@ -82,6 +87,7 @@ async def test_what_is_judged_is_what_is_kept_but_for_the_verdict() -> None:
     ((_, judged),) = world.scorer.asked
     ((record, kept),) = world.keeper.kept
     ours = b"X-Mailweir-Id: S-1\r\nX-Mailweir-Version: 1.2.3\r\nX-Spam-Flag: YES\r\n"
+    ours += b"X-Mailweir-Unchecked: reputation, greylist, ratelimit\r\n"
     trace = judged[: judged.index(b"Subject")]
     assert kept == trace + ours + b"Subject: x\r\n\r\nhello\r\n"
     assert judged == trace + b"Subject: x\r\n\r\nhello\r\n"
@@ -181,16 +187,38 @@ async def test_what_the_session_found_is_told_to_the_scorer_and_recorded() -> No
         ("greylist", Status.TEMPERROR),
         ("ratelimit", Status.SKIPPED),
     ]
-    assert b"\r\nX-Mailweir-Unchecked: greylist\r\n" in kept
+    assert b"\r\nX-Mailweir-Unchecked: greylist, ratelimit\r\n" in kept
 
 
-async def test_without_the_edge_a_record_says_so_and_no_header_does() -> None:
+EDGE = {
+    "reputation": MemoryReputation,
+    "greylist": MemoryGreylist,
+    "ratelimit": MemoryRatelimit,
+}
+
+
+@pytest.mark.parametrize("left_out", [("reputation",), ("greylist",), ("ratelimit",), tuple(EDGE)])
+async def test_what_is_not_deployed_is_named_in_record_header_and_metric(
+    left_out: tuple[str, ...],
+) -> None:
+    there = {name: make() for name, make in EDGE.items() if name not in left_out}
+    world = World(services=Services(**there))  # type: ignore[arg-type]  # each of its own kind
+    received = await world.receive(arrival())
+    assert received.decision.action is Action.ACCEPT
+    ((record, kept),) = world.keeper.kept
+    said = [o.check for o in record.checks[:-1] if o.detail == "not deployed"]
+    assert said == list(left_out)
+    assert f"\r\nX-Mailweir-Unchecked: {', '.join(left_out)}\r\n".encode() in kept
+    skipped = [name for name in EDGE if world.checks(name, "skipped")]
+    assert skipped == list(left_out)
+
+
+async def test_what_our_users_send_names_no_service_of_ours() -> None:
     world = World()
-    await world.receive(arrival())
+    await world.receive(outbound())
     ((record, kept),) = world.keeper.kept
     assert [o.detail for o in record.checks[:-1]] == ["not deployed"] * 3
     assert b"Unchecked" not in kept
-    assert world.scorer.outcomes == [()]
 
 
 async def test_mail_over_a_limit_is_kept_back_and_counted_by_its_reference() -> None:

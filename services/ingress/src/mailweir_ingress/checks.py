@@ -12,6 +12,8 @@ CHECKS: Final = ("reputation", "greylist", "ratelimit")
 ABSENT: Final = tuple(Outcome(name, Status.SKIPPED, detail="not deployed") for name in CHECKS)
 """What they say of every message while their services are not there: skipped, as the policy declares."""
 
+_ABSENT: Final = frozenset(map(id, ABSENT))
+
 NOT_ASKED: Final = tuple(Outcome(name, Status.SKIPPED, detail="not asked") for name in CHECKS)
 """What stands for a service that had nothing to be asked: the client is known, or the check is off."""
 
@@ -34,6 +36,11 @@ def recorded(outcomes: Iterable[Outcome], deployed: Container[str]) -> tuple[Out
         else (NOT_ASKED if name in deployed else ABSENT)[n]
         for n, name in enumerate(CHECKS)
     )
+
+
+def absent(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """Return the checks that nobody was there to answer, the service not being deployed."""
+    return tuple(o.check for o in outcomes if id(o) in _ABSENT)
 
 
 def of_recipients(answers: Sequence[Sequence[Outcome]]) -> tuple[Outcome, ...]:

@@ -16,7 +16,7 @@ from mailweir_core.outcome import Outcome, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Envelope
 from mailweir_ingress.attempts import Attempts, fingerprint
-from mailweir_ingress.checks import ABSENT, recorded, telling
+from mailweir_ingress.checks import ABSENT, absent, recorded, telling
 from mailweir_ingress.edge import Edge, Judged
 from mailweir_ingress.metrics import Metrics, Phase
 from mailweir_ingress.policy.compose import cleaned, composed
@@ -83,7 +83,10 @@ class Receiver:
         decision, checks = await self._decide(arrival, verdict)
         record = self._record(arrival, decision, verdict, (*checks, scoring))
         if decision.action in (Action.ACCEPT, Action.TAG, Action.HOLD):
-            headers = (*(verdict.headers if verdict is not None else ()), *unchecked(checks))
+            headers = (
+                *(verdict.headers if verdict is not None else ()),
+                *unchecked(checks, foreign=arrival.envelope.session.is_foreign),
+            )
             whole = composed(content, trace, arrival.envelope.ref, self._version, headers)
             signed = await self._sign(arrival.envelope, content, headers, rules)
             record = await self._keep(record, signed + whole)
@@ -185,6 +188,8 @@ class Receiver:
         self._metrics.messages[decision.action, decision.reason].inc()
         scoring = record.checks[-1]
         self._metrics.checks[scoring.check, scoring.status].inc()
+        for check in absent(record.checks):
+            self._metrics.checks[check, Status.SKIPPED].inc()
         self._log.info(
             "message_judged",
             ref=envelope.ref,
@@ -206,9 +211,13 @@ class Receiver:
         )
 
 
-def unchecked(checks: Sequence[Outcome]) -> tuple[tuple[str, str], ...]:
-    """Return the header that names the session's checks that failed, if any did."""
-    lost = [check.check for check in checks if check.status is Status.TEMPERROR]
+def unchecked(checks: Sequence[Outcome], *, foreign: bool) -> tuple[tuple[str, str], ...]:
+    """Return the header that names the session's checks that were not made, if any was not.
+
+    They failed, or their service is not deployed, which says nothing of mail of our own users.
+    """
+    missing = absent(checks) if foreign else ()
+    lost = [c.check for c in checks if c.status is Status.TEMPERROR or c.check in missing]
     return (("X-Mailweir-Unchecked", ", ".join(lost)),) if lost else ()
 
 

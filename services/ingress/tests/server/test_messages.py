@@ -109,7 +109,7 @@ async def test_a_suspicious_message_is_taken_and_marked(
         assert f".mail.{subject}.v1." in stored.subject
         (mail,) = g.mails()
         assert (mail.action, mail.reason, mail.score) == (action, reason, 7.3)
-        assert b"\r\nX-Spam-Flag: YES\r\nFrom: Anna" in mail.content
+        assert b"\r\nX-Spam-Flag: YES\r\nX-Mailweir-Unchecked: reputation," in mail.content
 
 
 async def test_a_refused_message_is_recorded_and_not_kept(gate: MakeGate) -> None:
