@@ -51,13 +51,33 @@ async def session(port: int, tls: ssl.SSLContext, content: bytes) -> None:
     await writer.wait_closed()
 
 
-async def implicit(port: int, tls: ssl.SSLContext) -> None:
-    """Speak TLS behind a PROXY header in the same packet."""
+async def implicit(port: int, tls: ssl.SSLContext, split: int) -> None:
+    """Speak TLS behind a PROXY header: so many bytes of the handshake come in one packet with it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"PROXY TCP4 192.0.2.9 192.0.2.1 1 465\r\n")
-    await writer.start_tls(tls, server_hostname="localhost")
-    assert (await ask(reader, writer, b"")).startswith(b"220")
-    assert (await ask(reader, writer, b"QUIT\r\n")).startswith(b"221")
+    came, gone = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = tls.wrap_bio(came, gone, server_hostname="localhost")
+
+    async def until_done(step: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                writer.write(gone.read())
+                heard = await reader.read(65_536)
+                assert heard
+                came.write(heard)
+
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = gone.read()
+    writer.write(b"PROXY TCP4 192.0.2.9 192.0.2.1 1 465\r\n" + hello[:split])
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.write(hello[split:])
+    await until_done(client.do_handshake)
+    assert (await until_done(lambda: client.read(1000))).startswith(b"220")
+    client.write(b"QUIT\r\n")
+    assert (await until_done(lambda: client.read(1000))).startswith(b"221")
     writer.close()
     await writer.wait_closed()
 
@@ -95,7 +115,8 @@ async def run(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
         running_runtime("ingress") as rt,
         build(rt, bus, static_config(proxied), MemoryScorer(), doors, tls=server) as ingress,
     ):
-        await implicit(ingress.bound[Listener.SUBMISSIONS][0].port, client)
+        for split in (0, 100, 10_000):
+            await implicit(ingress.bound[Listener.SUBMISSIONS][0].port, client, split)
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])

@@ -314,11 +314,14 @@ class Connection(SMTP):
 
 
 def _feed(pipe: asyncio.Transport, data: bytes) -> None:
-    """Hand data to what reads from a transport, as the transport does."""
+    """Hand data to the TLS that reads from a transport, as the transport does; no TLS, no effect."""
     reader = pipe.get_protocol()
-    while data and isinstance(reader, asyncio.BufferedProtocol):
-        buffer = memoryview(reader.get_buffer(len(data)))
+    if not hasattr(reader, "buffer_updated"):  # uvloop's has no base class to tell it by
+        return
+    tls = cast(asyncio.BufferedProtocol, reader)
+    while data:
+        buffer = memoryview(tls.get_buffer(len(data)))
         size = min(len(buffer), len(data))
         buffer[:size] = data[:size]
-        reader.buffer_updated(size)
+        tls.buffer_updated(size)
         data = data[size:]
