@@ -92,32 +92,40 @@ def _networks_of(version: int, first: int, last: int) -> Iterable[Network]:
 class NetworkSet:
     """An immutable set of networks; membership costs one look-up per distinct prefix length."""
 
-    __slots__ = ("_by_prefix",)
+    __slots__ = ("_v4", "_v6")
 
     def __init__(self, networks: Iterable[Network | str] = ()) -> None:
         """Take networks or their text; raises ValueError as `parse_network` does."""
-        by_prefix: dict[tuple[int, int], set[int]] = {}
+        by_shift: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
         for item in networks:
             net = parse_network(item) if isinstance(item, str) else item
             shift = net.max_prefixlen - net.prefixlen
-            by_prefix.setdefault((net.version, shift), set()).add(int(net.network_address) >> shift)
-        self._by_prefix = {key: frozenset(value) for key, value in by_prefix.items()}
+            prefixes = by_shift[net.version].setdefault(shift, set())
+            prefixes.add(int(net.network_address) >> shift)
+        self._v4 = tuple(by_shift[4].items())
+        self._v6 = tuple(by_shift[6].items())
 
     def __contains__(self, address: object) -> bool:
         """Say whether an address lies in one of the networks."""
-        if not self._by_prefix or not isinstance(address, IPv4Address | IPv6Address):
+        # Asked several times for every connection: no closure, and nothing at all where there is no network.
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address  # the same client by another notation
+        if isinstance(address, IPv4Address):
+            tables = self._v4
+        elif isinstance(address, IPv6Address):
+            tables = self._v6
+        else:
             return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped  # the same client by another notation
-        number, version = int(address), address.version
-        return any(
-            v == version and (number >> shift) in prefixes
-            for (v, shift), prefixes in self._by_prefix.items()
-        )
+        if tables:
+            number = int(address)
+            for shift, prefixes in tables:
+                if number >> shift in prefixes:
+                    return True
+        return False
 
     def __bool__(self) -> bool:
         """Say whether there is any network."""
-        return bool(self._by_prefix)
+        return bool(self._v4 or self._v6)
 
 
 _DOCUMENTATION: Final = NetworkSet(

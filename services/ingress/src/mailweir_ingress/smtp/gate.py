@@ -2,14 +2,14 @@
 
 A small protocol object stands on each accepted connection until it is clear whether the client may come in:
 
-    HEADER    a listed proxy says for whom it speaks
+    HEADER    a listed proxy says for whom it speaks (it was not there yet when the connection was accepted)
     CHECKING  the edge's services are asked
     WAITING   a client that nobody knows waits for the banner; one that talks is sent away
     LEAVING   it was turned away, and may read why
     GONE      the session has the connection, or there is none any more
 
-Who is banned, or was refused lately, goes from the first state to LEAVING in one step, with no task, no
-session and no log line: a flood of such clients must cost next to nothing.
+Who is banned, or was refused lately, comes here only where its proxy's header is late (see `acceptor`), and
+goes from the first state to LEAVING in one step, with no task, no session and no log line.
 """
 
 import asyncio
@@ -30,7 +30,6 @@ from mailweir_ingress.policy.edge import Screened
 from mailweir_ingress.policy.entry import (
     SILENT_PROXY,
     STRANGE_PROXY,
-    on_ban,
     on_early_words,
 )
 from mailweir_ingress.policy.phases import BAD_PROXY, SESSIONS_FULL
@@ -38,7 +37,7 @@ from mailweir_ingress.policy.shedding import BUSY
 from mailweir_ingress.smtp.guest import Caller, Guest
 from mailweir_ingress.smtp.house import Door
 from mailweir_ingress.smtp.introduction import Peer, introduced, introduced_by, nobody
-from mailweir_ingress.smtp.lobby import MAX_LEAVING, Lobby
+from mailweir_ingress.smtp.lobby import MAX_LEAVING, Lobby, Refusal
 from mailweir_ingress.smtp.proxy import looks_like_proxy
 from mailweir_ingress.smtp.pulse import Pulse
 from mailweir_ingress.smtp.wire import HIGH_WATER_BYTES, LINGER_BYTES, LINGER_SECONDS
@@ -75,8 +74,8 @@ class Gate(asyncio.Protocol):
         "caller", "state",
     )  # fmt: skip
 
-    def __init__(self, lobby: Lobby, door: Door) -> None:
-        """Begin with a connection that is about to be made."""
+    def __init__(self, lobby: Lobby, door: Door, came: bytes = b"") -> None:
+        """Begin with a connection that is about to be made, of which some bytes were read already."""
         self._lobby = lobby
         self._door = door
         self.state = State.GONE
@@ -85,7 +84,7 @@ class Gate(asyncio.Protocol):
         self._pipe: asyncio.Transport | None = None
         self._guest: Guest | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._came = bytearray()
+        self._came = bytearray(came)
         self._ended = False
         self._stopped = False
         self._seated = False
@@ -143,12 +142,18 @@ class Gate(asyncio.Protocol):
         if caller is None:
             self.state = State.HEADER
             self._set_timer(PROXY_SECONDS, self._is_silent)
+            if self._came:
+                # A loop reads from a transport after this, whatever was said of reading in here.
+                asyncio.get_running_loop().call_soon(self._heed)
         else:
             self._meet(caller)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; whether it may come yet depends on the state."""
         self._came += data
+        self._heed()
+
+    def _heed(self) -> None:
         match self.state:
             case State.HEADER:
                 self._read_header()
@@ -214,22 +219,11 @@ class Gate(asyncio.Protocol):
         self.caller = caller
         self._leave_state(State.CHECKING)
         lobby = self._lobby
-        house = lobby.house
-        rules = house.rules()
-        found: Screened | None = None
-        if not caller.own and caller.client not in rules.trusted:
-            now = house.clock.now()
-            found = lobby.remembered(caller, now)
-            ban = house.bans.of(caller.client, now)
-            if ban is not None and not (found is not None and found.client.allowed):
-                house.bans.hit(ban, now)
-                self._turn_away(on_ban(ban), detail=ban.evidence)
-                return
-            if found is not None and found.decision is not None:
-                if not house.bans.allows(caller.client, now):
-                    self._turn_away(found.decision, found.outcomes)
-                    return
-                found = None  # allowed since then: it is asked about anew
+        rules = lobby.house.rules()
+        sight = lobby.at_first_sight(caller, rules)
+        if sight.refusal is not None:
+            self._refuse(sight.refusal)
+            return
         self._seated = True
         room = lobby.admit(self, caller, rules)
         if room.action is not Action.ACCEPT:
@@ -239,7 +233,7 @@ class Gate(asyncio.Protocol):
         if self._came:
             self._hear()
         if self.state is State.CHECKING:
-            self._look_at(self._guest, found)
+            self._look_at(self._guest, sight.found)
 
     def _look_at(self, guest: Guest, found: Screened | None) -> None:
         """Let a client in at once where nobody has to be asked and it need not wait."""
@@ -346,16 +340,18 @@ class Gate(asyncio.Protocol):
         if self._ended:
             link.eof_received()
 
-    def _turn_away(
-        self, decision: Decision, outcomes: tuple[Outcome, ...] = (), detail: str = ""
-    ) -> None:
+    def _turn_away(self, decision: Decision, outcomes: tuple[Outcome, ...] = ()) -> None:
+        if self.caller is not None:
+            self._refuse(Refusal(self.caller, decision, outcomes))
+
+    def _refuse(self, refusal: Refusal) -> None:
         """Say why, and close so that the client can read that."""
-        pipe, caller, lobby = self._pipe, self.caller, self._lobby
-        if pipe is None or caller is None:
+        pipe, decision, lobby = self._pipe, refusal.decision, self._lobby
+        if pipe is None:
             return
         self._leave_state(State.LEAVING)
         self._give_up_seat()
-        reply = lobby.turned_away.reply(caller, decision, outcomes, detail)
+        reply = lobby.refuse(refusal)
         lobby.leaving += 1
         if self._door.listener is Listener.SUBMISSIONS:
             pipe.close()  # text would make no sense to a client that wants TLS

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -11,10 +11,11 @@ from mailweir_core.bans import Ban
 from mailweir_core.decision import Decision
 from mailweir_core.ids import new_ulid
 from mailweir_core.net import Address, parse_network
+from mailweir_core.outcome import Outcome
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Listener
 from mailweir_ingress.policy.edge import Screened
-from mailweir_ingress.policy.entry import BANNED_NOW, may_wait, seconds_to_wait
+from mailweir_ingress.policy.entry import BANNED_NOW, may_wait, on_ban, seconds_to_wait
 from mailweir_ingress.policy.facts import ConnectFacts
 from mailweir_ingress.policy.phases import on_connect
 from mailweir_ingress.policy.rules import Rules
@@ -32,6 +33,32 @@ MAX_REMEMBERED: Final = 16_384
 """Clients of whom it is remembered what was found; the one that came first goes first."""
 MAX_LEAVING: Final = 1000
 """Clients that may take their time to read why they were turned away; others are closed on at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a client is turned away that nobody has to be asked about."""
+
+    caller: Caller
+    decision: Decision
+    outcomes: tuple[Outcome, ...] = ()
+    ban: Ban | None = None
+
+    @property
+    def detail(self) -> str:
+        """Return what the record says beside the decision."""
+        return "" if self.ban is None else self.ban.evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is known of a client when it comes: why it has to go, or else what was found of it lately."""
+
+    refusal: Refusal | None = None
+    found: Screened | None = None
+
+
+_UNKNOWN: Final = Sight()
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -51,6 +78,29 @@ class Lobby:
         self.pulse = Pulse()  # of those who have nothing to say yet: it never runs out
         self._version = ""
         self._found: OrderedDict[str, tuple[float, Screened]] = OrderedDict()
+
+    def at_first_sight(self, caller: Caller, rules: Rules) -> Sight:
+        """Say what is known of a client without asking anybody."""
+        if caller.own or caller.client in rules.trusted:
+            return _UNKNOWN
+        bans, now = self.house.bans, self.house.clock.now()
+        found = self.remembered(caller, now)
+        ban = bans.of(caller.client, now)
+        if ban is not None and not (found is not None and found.client.allowed):
+            return Sight(Refusal(caller, on_ban(ban), ban=ban))
+        if found is None or found.decision is None:
+            return Sight(found=found)
+        if bans.allows(caller.client, now):
+            return _UNKNOWN  # allowed since then: it is asked about anew
+        return Sight(Refusal(caller, found.decision, found.outcomes))
+
+    def refuse(self, refusal: Refusal) -> bytes:
+        """Count a client that is turned away; returns what it is told."""
+        if refusal.ban is not None:
+            self.house.bans.hit(refusal.ban, self.house.clock.now())
+        return self.turned_away.reply(
+            refusal.caller, refusal.decision, refusal.outcomes, refusal.detail
+        )
 
     def remember(self, caller: Caller, screened: Screened) -> None:
         """Remember what was found of a client for as long as it holds; what came of a rate does not."""

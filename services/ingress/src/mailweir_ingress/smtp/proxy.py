@@ -65,7 +65,12 @@ def _read_v1(data: bytes) -> ProxyHeader | ProxyState:
         return ProxyState.BAD
     kind = IPv4Address if words[1] == "TCP4" else IPv6Address
     client, port = _address(words[2], kind), _port(words[4])
-    if client is None or not _is_address(words[3], kind) or port is None or _port(words[5]) is None:
+    if (
+        client is None
+        or _address(words[3], kind) is None
+        or port is None
+        or _port(words[5]) is None
+    ):
         return ProxyState.BAD
     return ProxyHeader(length, client, port)
 
@@ -97,6 +102,7 @@ def _client_v2(family: int, block: bytes, length: int) -> ProxyHeader | ProxySta
     return ProxyHeader(length, parse_ip(str(address)), port)
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> Address | None:
     try:
         address = kind(text)
@@ -105,11 +111,6 @@ def _address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> Address 
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped  # counts as what it is
     return address
-
-
-@lru_cache(maxsize=256)  # one of our own, so the same again and again
-def _is_address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> bool:
-    return _address(text, kind) is not None
 
 
 def _port(text: str) -> int | None:
