@@ -160,23 +160,31 @@ tolerations:
 {{- end }}
 {{- end -}}
 
+{{/* The annotations of a service's pods. Takes root, name, service. */}}
+{{- define "mailweir.podAnnotations" -}}
+{{- if eq .name "gateway" }}
+# read at a start alone; the live policy comes over the bus and restarts nobody
+checksum/config: {{ include "mailweir.firstPolicy" .root | sha256sum }}
+{{- end }}
+{{- if eq .root.Values.monitoring.mode "annotations" }}
+prometheus.io/scrape: "true"
+prometheus.io/port: "9100"
+prometheus.io/path: /metrics
+{{- end }}
+{{- with .service.podAnnotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{/* A service's pod template. Takes root, name, service, services. */}}
 {{- define "mailweir.pod" -}}
 metadata:
   labels:
     {{- include "mailweir.podLabels" . | nindent 4 }}
+  {{- with include "mailweir.podAnnotations" . | trim }}
   annotations:
-    {{- if eq .name "gateway" }}
-    checksum/config: {{ include "mailweir.firstPolicy" .root | sha256sum }}
-    {{- end }}
-    {{- if eq .root.Values.monitoring.mode "annotations" }}
-    prometheus.io/scrape: "true"
-    prometheus.io/port: "9100"
-    prometheus.io/path: /metrics
-    {{- end }}
-    {{- with .service.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- . | nindent 4 }}
+  {{- end }}
 spec:
   serviceAccountName: {{ include "mailweir.fullname" .root }}-{{ .name }}
   automountServiceAccountToken: false

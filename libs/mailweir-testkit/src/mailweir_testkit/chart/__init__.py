@@ -1,0 +1,1 @@
+"""The Helm chart rendered without a cluster, as typed objects."""
