@@ -155,7 +155,8 @@ class Runtime:
 
 def default_instance() -> str:
     """Return `<hostname>-<pid>` in characters that a bus key may have."""
-    host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:48]
+    # of a long name the end: there pods of one deployment differ
+    host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[-55:].strip("-")
     return f"{host or 'host'}-{os.getpid()}"
 
 
