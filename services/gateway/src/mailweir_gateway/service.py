@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Response, Security
+from fastapi import FastAPI, Response, Security
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
@@ -53,10 +53,9 @@ def build_api(tools: Tools) -> FastAPI:
         api.add_exception_handler(kind, handler)
     # The key is asked for by RequireKey, before anything is read; this tells OpenAPI so.
     key = Security(HTTPBearer(auto_error=False, description="API key", bearerFormat="mw_…"))
-    locked = APIRouter(prefix=PREFIX, dependencies=[key], responses=responses(401, 413, 500, 503))
+    locked = responses(401, 413, 500, 503)
     for part in PARTS:
-        locked.include_router(part(tools))
-    api.include_router(locked)
+        api.include_router(part(tools), prefix=PREFIX, dependencies=[key], responses=locked)
     api.include_router(admin.health(tools), prefix=PREFIX, responses=responses(500))
     page = start_page(tools.version)
 
