@@ -49,9 +49,7 @@ def outside(rendered: Rendered, name: str) -> set[tuple[int | str, str]]:
 DNS = {(53, "UDP"), (53, "TCP")}
 
 
-def test_every_pod_is_denied_by_default(
-    rendered: Rendered, scenarios: dict[str, Rendered]
-) -> None:
+def test_every_pod_is_denied_by_default(rendered: Rendered, scenarios: dict[str, Rendered]) -> None:
     if rendered is scenarios["minimal"]:  # which switches them off
         assert rendered.policies == {}
         return
