@@ -1,4 +1,4 @@
-"""What `helm test` runs, against a gateway of a few lines: it passes where all is well, else says what is not."""
+"""What `helm test` runs, against a gateway of a few lines: it passes where all is well, else says why not."""
 
 import asyncio
 import importlib.util
