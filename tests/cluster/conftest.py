@@ -20,6 +20,9 @@ another release makes it by `mailweir_testkit.cluster.release.installed` in a na
 Mail is sent from outside, from any of 32,000 client addresses (`tool.source(n)`), by
 `courier.send(cluster, Plan(release.mx, 25, sources=(source(7),)), letters, files)` or, beside the test, by
 `with courier.sending(…) as c: … c.result()`; then `reckoning.reckon` does the books.
+
+While one works on a test: MAILWEIR_CLUSTER_TAG=test takes images that are loaded already under that tag, and
+MAILWEIR_CLUSTER_KEEP=1 leaves the release there, and takes over one that is there, by `helm upgrade`.
 """
 
 from collections.abc import Iterator
@@ -27,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_settings import BaseSettings
 
 from mailweir_testkit.cluster import tool
 from mailweir_testkit.cluster.figures import Figures
@@ -38,6 +42,15 @@ TAG = "test"
 HERE = Path(__file__).parent
 FIRST = ("test_install.py", "test_images.py", "test_figures.py")
 """What is looked at first, on a release that nothing has been done to; the others follow by name."""
+
+
+class Knobs(BaseSettings):
+    """What one sets while working on a test."""
+
+    mailweir_cluster_tag: str = ""
+    mailweir_cluster_keep: bool = False
+
+
 _FIGURES = pytest.StashKey[Figures]()
 
 
@@ -45,7 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FIGURES] = Figures()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is here; without `-m cluster` none of it runs, whatever else is asked for."""
+    if config.option.markexpr != "cluster":
+        config.hook.pytest_deselected(items=[i for i in items if HERE in i.path.parents])
+        items[:] = [item for item in items if HERE not in item.path.parents]
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
@@ -94,12 +111,15 @@ def cluster() -> tool.Cluster:
     except FileNotFoundError as error:
         pytest.exit(str(error), returncode=2)
     found.up()
-    found.ready_images()
+    if not Knobs().mailweir_cluster_tag:
+        found.ready_images()
     return found
 
 
 @pytest.fixture(scope="session")
 def images(cluster: tool.Cluster) -> str:
+    if tag := Knobs().mailweir_cluster_tag:
+        return tag
     for service in tool.SERVICES:
         cluster.build(service, TAG)
     return TAG
@@ -114,7 +134,12 @@ def hop(cluster: tool.Cluster, files: Path) -> Iterator[OutsideSink]:
 @pytest.fixture(scope="session")
 def release(cluster: tool.Cluster, images: str, hop: OutsideSink, files: Path) -> Iterator[Release]:
     made = Release(cluster, ROOT / "helm" / "mailweir", small(images, hop.url), files)
-    made.uninstall()
-    made.install()
+    keep = Knobs().mailweir_cluster_keep
+    if keep and made.there:
+        made.apply({})
+    else:
+        made.uninstall()
+        made.install()
     yield made
-    made.uninstall()
+    if not keep:
+        made.uninstall()

@@ -91,6 +91,12 @@ class Release:
         options = ("-n", self.namespace, "--logs", f"--timeout={seconds:.0f}s")
         return self.cluster.helm("test", self.name, *options)
 
+    @property
+    def there(self) -> bool:
+        """Say whether it is installed."""
+        names = self.cluster.helm("list", "-q", "-n", self.namespace).split()
+        return self.name in names
+
     def uninstall(self) -> None:
         """Remove it, its volumes too."""
         self.cluster.helm("uninstall", self.name, "-n", self.namespace, "--wait", check=False)
