@@ -1,14 +1,14 @@
 {{/* Contradictions between values, each refused with a sentence. */}}
 {{- define "mailweir.check" -}}
-{{- $values := .Values -}}
 {{- include "mailweir.checkNats" . -}}
 {{- include "mailweir.checkSmtp" . -}}
+{{- $services := include "mailweir.services" . | fromJson -}}
 {{- range $name := list "ingress" "scoring" "delivery" "quarantine" "gateway" -}}
-{{- if not (hasKey (include "mailweir.services" $ | fromJson) $name) -}}
+{{- if not (hasKey $services $name) -}}
 {{- fail (printf "services.%s.enabled=false: without %s there is no gateway; what can be left out is reputation, greylist and ratelimit" $name $name) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $service := include "mailweir.services" . | fromJson -}}
+{{- range $name, $service := $services -}}
 {{- include "mailweir.checkService" (dict "root" $ "name" $name "service" $service) -}}
 {{- end -}}
 {{- end -}}
@@ -26,6 +26,14 @@
 {{- end -}}
 {{- if and $nats.enabled $nats.credentialsSecret -}}
 {{- fail "nats.credentialsSecret is for an external NATS: our own takes a token" -}}
+{{- end -}}
+{{- if $nats.enabled -}}
+{{- $name := printf "%s-nats" (include "mailweir.fullname" .) -}}
+{{- $found := lookup "apps/v1" "StatefulSet" .Release.Namespace $name -}}
+{{- $servers := dig "spec" "replicas" (int $nats.replicas) ($found | default dict) | int -}}
+{{- if and (gt $servers 0) (ne $servers (int $nats.replicas)) -}}
+{{- fail (printf "nats.replicas=%d: there are %d, and NATS drops what it stores when one becomes a cluster or a cluster one: install a second release and move the mail (docs/operations.md, \"From one NATS server to three\")" (int $nats.replicas) $servers) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
