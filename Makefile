@@ -6,6 +6,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SOURCES := $(wildcard libs/*/src/mailweir_*) $(wildcard services/*/src/mailweir_*)
 LOCKED := pyproject.toml uv.lock $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+# Tests and runs start hundreds of processes: without compiled files each would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 MINUTES ?= 10
 CLUSTER ?= ../shared/cluster/cluster
