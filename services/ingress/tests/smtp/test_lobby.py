@@ -11,6 +11,7 @@ from mailweir_core.client import ClientFacts
 from mailweir_core.decision import Decision
 from mailweir_core.entries import make_entry
 from mailweir_core.net import Address
+from mailweir_core.outcome import Outcome, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Listener
 from mailweir_ingress.policy.edge import Screened
@@ -182,3 +183,43 @@ def test_nor_are_those_whom_trust_or_a_list_vouches_for(world: MakeWorld) -> Non
     listing.bans.take("a", make_entry("allow", str(CLIENT)))
     busy(listing)
     assert not listing.lobby.sheds(a_guest(listing))
+
+
+REPUTATION = "reputation"
+
+
+def found(status: Status, *, known: bool = False) -> Screened:
+    """Return what reputation said."""
+    return Screened(None, ClientFacts(known=known), (Outcome(REPUTATION, status),))
+
+
+def test_one_that_was_known_is_spared_while_nobody_can_say_so(world: MakeWorld) -> None:
+    one = world()
+    busy(one)
+    guest = a_guest(one)
+    one.lobby.acquainted(guest.caller, found(Status.OK, known=True))
+    one.lobby.acquainted(guest.caller, found(Status.TEMPERROR))
+    assert not one.lobby.sheds(guest)
+    one.clock.advance(module.KNOWN_SECONDS + 1)
+    assert one.lobby.sheds(guest)
+
+
+def test_but_not_once_it_is_known_no_more(world: MakeWorld) -> None:
+    one = world()
+    busy(one)
+    guest = a_guest(one)
+    one.lobby.acquainted(guest.caller, found(Status.OK, known=True))
+    one.lobby.acquainted(guest.caller, found(Status.OK))
+    assert one.lobby.sheds(guest)
+
+
+def test_only_so_many_known_ones_are_remembered(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 1)
+    one = world()
+    busy(one)
+    guest = a_guest(one)
+    one.lobby.acquainted(guest.caller, found(Status.OK, known=True))
+    other = replace(guest.caller, key="203.0.113.9")
+    one.lobby.acquainted(other, found(Status.OK, known=True))
+    assert one.lobby.sheds(guest)
+    assert not one.lobby.sheds(replace(guest, caller=other))

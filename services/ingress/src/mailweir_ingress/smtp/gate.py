@@ -255,6 +255,7 @@ class Gate(asyncio.Protocol):
         lobby = self._lobby
         if lobby.is_asked_about(guest):
             screened = await lobby.screen(guest, found)
+            lobby.acquainted(guest.caller, screened)
             if found is None:
                 lobby.remember(guest.caller, screened)
             if screened.decision is not None:

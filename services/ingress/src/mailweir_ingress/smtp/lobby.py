@@ -11,7 +11,7 @@ from mailweir_core.bans import Ban
 from mailweir_core.decision import Decision
 from mailweir_core.ids import new_ulid
 from mailweir_core.net import Address, parse_network
-from mailweir_core.outcome import Outcome
+from mailweir_core.outcome import Outcome, Status
 from mailweir_core.reasons import Reason
 from mailweir_core.record import Listener
 from mailweir_ingress.policy.edge import Screened
@@ -31,6 +31,8 @@ from mailweir_ingress.smtp.wire import Connection
 
 MAX_REMEMBERED: Final = 16_384
 """Clients of whom it is remembered what was found; the one that came first goes first."""
+KNOWN_SECONDS: Final = 86_400.0
+"""How long a client that was known is spared where nobody can say whether it is so still."""
 MAX_LEAVING: Final = 1000
 """Clients that may take their time to read why they were turned away; others are closed on at once."""
 
@@ -78,6 +80,7 @@ class Lobby:
         self.pulse = Pulse()  # of those who have nothing to say yet: it never runs out
         self._version = ""
         self._found: OrderedDict[str, tuple[float, Screened]] = OrderedDict()
+        self._known: OrderedDict[str, float] = OrderedDict()
 
     def at_first_sight(self, caller: Caller, rules: Rules) -> Sight:
         """Say what is known of a client without asking anybody."""
@@ -182,13 +185,26 @@ class Lobby:
         """Say whether there is room for one more client that waits."""
         return may_wait(self.waiting, rules)
 
+    def acquainted(self, caller: Caller, screened: Screened) -> None:
+        """Note whether a client is known: while there is too much to do, nobody may be there to say so."""
+        if any(outcome.status is Status.TEMPERROR for outcome in screened.outcomes):
+            return
+        self._known.pop(caller.key, None)
+        if screened.client.known:
+            self._known[caller.key] = self.house.clock.now() + KNOWN_SECONDS
+            if len(self._known) > MAX_REMEMBERED:
+                self._known.popitem(last=False)
+
+    def _was_known(self, caller: Caller) -> bool:
+        return self._known.get(caller.key, 0.0) > self.house.clock.now()
+
     def sheds(self, guest: Guest) -> bool:
         """Say whether a client is to come again later, since there is too much to do and it is a stranger."""
         caller, house = guest.caller, self.house
         if caller.own or caller.listener is not Listener.MX:
             return False
         trusted = caller.client in guest.rules.trusted
-        if not is_stranger(guest.facts, trusted=trusted):
+        if not is_stranger(guest.facts, trusted=trusted) or self._was_known(caller):
             return False
         if house.bans.allows(caller.client, house.clock.now()):
             return False
