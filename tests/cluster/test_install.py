@@ -14,7 +14,8 @@ from mailweir_testkit.load import Fate, Plan
 
 HOST = b"mailweir.example.com"
 ELSEWHERE = "203.0.113.5"
-"""A client that only a header names."""
+SPOOFED = "203.0.113.66"
+"""Clients that only a header names."""
 
 
 def one(release: Release, files: Path, name: str, plan: Plan) -> Fate:
@@ -78,14 +79,12 @@ def test_behind_the_listed_proxy_the_client_is_the_one_in_the_header(
     assert recorded_client(release, fate.ref) == ELSEWHERE
 
 
-def test_a_header_from_anywhere_else_is_refused(release: Release, hop: OutsideSink) -> None:
-    ends = Endpoints(ELSEWHERE, "192.0.2.1", 1024, 25)
+def test_a_header_from_anywhere_else_is_refused(release: Release) -> None:
+    ends = Endpoints(SPOOFED, "192.0.2.1", 1024, 25)
     dialogue = b"EHLO a.example\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<bob@example.com>\r\nDATA\r\n"
     for number, header in enumerate((v2(ends), v1(ends))):
         replies = knock(release.cluster, source(20 + number), release.mx, header + dialogue)
         codes = {line[:3] for line in replies.splitlines()}
         assert not codes & {"250", "354"}, replies
         assert any(code.startswith("5") for code in codes), replies
-    assert not [
-        r for r in release.records().values() if r["client_ip"] == ELSEWHERE and r["refused"]
-    ]
+    assert SPOOFED not in {record["client_ip"] for record in release.records().values()}
