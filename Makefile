@@ -44,14 +44,16 @@ check: install ## Lint, format, types, architecture, protos, generated files
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python .ci/generate_protos.py --check
 	$(BIN)/python .ci/generate_docs.py --check
 	$(BIN)/python .ci/generate_chart.py --check
+	$(BIN)/python .ci/generate_monitoring.py --check
 	$(BIN)/codespell
 
 .PHONY: generate
-generate: install ## Write again what is generated: protos' code, docs/{policy,settings,metrics}.md, docs/openapi.json, the chart's schema and table
+generate: install ## Write again what is generated: protos' code, docs/{policy,settings,metrics}.md, docs/openapi.json, the chart's schema, table, dashboards and alerts
 	$(BIN)/buf format -w protos
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python .ci/generate_protos.py
 	$(BIN)/python .ci/generate_docs.py
 	$(BIN)/python .ci/generate_chart.py
+	$(BIN)/python .ci/generate_monitoring.py
 
 .PHONY: format
 format: install ## Format the code and mend what the linter can
