@@ -7,6 +7,7 @@ gets a `Gate`, which has time for those who talk before they listen.
 
 import asyncio
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -136,13 +137,9 @@ class Acceptor:
 
     def _turn_away(self, pipe: socket.socket, refusal: Refusal) -> None:
         reply = self._lobby.refuse(refusal)
-        try:
+        with pipe, suppress(OSError):  # it may have gone already, and was to go
             if self._door.listener is not Listener.SUBMISSIONS:  # which wants TLS, not text
                 pipe.send(reply, socket.MSG_DONTWAIT)
-        except OSError:
-            pass  # it has gone, and was to go
-        finally:
-            pipe.close()
 
     async def _hand_over(self, pipe: socket.socket, came: bytes) -> None:
         """Give a connection its gate, with what was read of it. Raises nothing but cancellation."""
