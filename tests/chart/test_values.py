@@ -103,6 +103,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "networkPolicy.kedaFrom": {"services": {"delivery": {"autoscaling": {"mode": "keda"}}}},
     "monitoring.interval": {"monitoring": {"mode": "podmonitor"}},
     "monitoring.labels": {"monitoring": {"mode": "podmonitor"}},
+    "monitoring.alerts.enabled": {},
     "monitoring.alerts.": {"monitoring": {"alerts": {"enabled": True}}},
     "smtp.tls.certManager.": {
         "smtp": {
@@ -122,6 +123,7 @@ NEEDS: dict[str, dict[str, Any]] = {
                      for n in ("ingress", "scoring", "delivery", "quarantine", "gateway")},
     },
 }  # fmt: skip
+HIDE = {"serviceDefaults.image.override", "sql.existingSecret"}  # others do not show where they are
 OTHER: dict[str, Any] = {
     "image.pullPolicy": "Always",
     "nextHop": "smtp://elsewhere:2525",
@@ -176,15 +178,38 @@ def another(path: str, field: dict[str, Any], default: Any) -> Any:
     return kinds[field["type"]]
 
 
+def needs_of(path: str) -> dict[str, Any]:
+    exact = NEEDS.get(path)
+    below = (v for k, v in NEEDS.items() if k.endswith(".") and path.startswith(k))
+    return next(below, {}) if exact is None else exact
+
+
 @pytest.mark.timeout(60)
 def test_every_value_is_used(chart: Chart, declared: dict[str, dict[str, Any]]) -> None:
     """Setting any value to another one changes what is rendered: none is there for nothing."""
-    plain: dict[str, tuple[Any, ...]] = {}
-    unused = []
-    for path, field in declared.items():
-        needs = next(
-            (v for k, v in NEEDS.items() if path == k or (k[-1] == "." and path.startswith(k))), {}
-        )
+    words, others = {}, {}
+    for number, (path, field) in enumerate(declared.items()):
+        is_word = field["type"] == "string" and "enum" not in field and path not in OTHER
+        if is_word and path not in HIDE and not needs_of(path) and found(chart.values, path) == "":
+            words[path] = f"word{number}x"  # which must be somewhere in the text
+        else:
+            others[path] = field
+    values: dict[str, Any] = {}
+    for path, word in words.items():
+        values = merged(values, nested(path, word))
+    text = "".join(stable(chart, values))
+    unused = [path for path, word in words.items() if word not in text]
+    assert len(words) > 10
+    unused += unchanged(chart, others)
+    assert not unused, ", ".join(unused)
+
+
+def unchanged(chart: Chart, fields: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the values whose change one at a time changes nothing."""
+    plain: dict[str, tuple[str, ...]] = {}
+    paths = []
+    for path, field in fields.items():
+        needs = needs_of(path)
         key = json.dumps(needs, sort_keys=True)
         if key not in plain:
             try:
@@ -193,8 +218,8 @@ def test_every_value_is_used(chart: Chart, declared: dict[str, dict[str, Any]]) 
                 plain[key] = ()  # what makes the difference is whether it is refused
         changed = merged(needs, nested(path, another(path, field, found(chart.values, path))))
         if stable(chart, changed) == plain[key]:
-            unused.append(path)
-    assert unused == []
+            paths.append(path)
+    return paths
 
 
 def found(values: Any, path: str) -> Any:
@@ -203,7 +228,7 @@ def found(values: Any, path: str) -> Any:
     return values
 
 
-def stable(chart: Chart, values: dict[str, Any]) -> tuple[Any, ...]:
+def stable(chart: Chart, values: dict[str, Any]) -> tuple[str, ...]:
     """Render, without the keys that are made anew each time."""
     texts = chart.render(values, name="mail", namespace="default")
     return tuple(text for path, text in sorted(texts.items()) if not path.endswith("secrets.yaml"))

@@ -76,7 +76,11 @@
 {{- end -}}
 
 {{- define "mailweir.gatewaySettings" -}}
+{{- $nats := .root.Values.nats -}}
+{{- $each := include "mailweir.bytes" (dict "size" $nats.persistence.size "tenths" 9) | int64 -}}
+{{- $limit := ternary (mul $each (int $nats.replicas)) 0 $nats.enabled -}}
 {{- dict
+      "STORE_LIMIT_BYTES" ($limit | toString)
       "LISTEN" "0.0.0.0:8080"
       "KEY_FILE" "/etc/mailweir/admin-key/admin.key"
       "INITIAL_POLICY_FILE" "/etc/mailweir/policy/policy.json"

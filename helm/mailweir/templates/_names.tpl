@@ -1,8 +1,8 @@
 {{/* The beginning of every name: short enough that name, suffix and a StatefulSet's revision stay under 63. */}}
 {{- define "mailweir.fullname" -}}
 {{- $release := .Release.Name -}}
-{{- if gt (len $release) 38 -}}
-{{- $release = printf "%s-%s" (trunc 31 $release | trimSuffix "-") (sha256sum $release | trunc 6) -}}
+{{- if gt (len $release) 36 -}}
+{{- $release = printf "%s-%s" (trunc 29 $release | trimSuffix "-") (sha256sum $release | trunc 6) -}}
 {{- end -}}
 {{- .Values.fullnameOverride | default (printf "%s-mailweir" $release) -}}
 {{- end -}}
