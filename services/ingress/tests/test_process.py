@@ -10,7 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
+import httpx2
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mailweir.common.v1 import common_pb2
 from mailweir.events.v1 import events_pb2
@@ -21,7 +24,7 @@ from mailweir_runtime.bus.ports import Bus
 from mailweir_runtime.bus.topology import DELIVERER, RECORDER
 from mailweir_runtime.config import ensure_first, propose
 from mailweir_runtime.heartbeat import live_services
-from mailweir_runtime.rpc import serve
+from mailweir_runtime.rpc import open_channel, serve
 from mailweir_testkit.nats import NatsServer, connected_bus, running_server
 from mailweir_testkit.ports import port_for_later
 from mailweir_testkit.runtime import running_runtime
@@ -208,6 +211,69 @@ async def test_mail_is_taken_policies_are_swapped_and_data_survives_the_drain(
         await client.close()
         await idle.close()
         assert len(await mails(bus)) == 1
+
+
+async def test_services_that_are_left_out_are_named_in_record_header_and_metric(
+    tmp_path: Path,
+) -> None:
+    """Their targets are empty: mail goes on without them."""
+    absent = ["reputation", "greylist", "ratelimit"]
+    where = f"127.0.0.1:{port_for_later()}"
+    async with (
+        running_server() as nats,
+        running(tmp_path, nats, METRICS_LISTEN=where) as (one, bus),
+    ):
+        client = await Client.connect(one.port)
+        assert (await client.deliver()).startswith("250 2.0.0")
+        await client.close()
+        (mail,) = await mails(bus)
+        (judged,) = await (await bus.consumer(RECORDER)).fetch(10, 2.0)
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            metrics = (await http.get(f"http://{where}/metrics")).text
+    assert b"\r\nX-Mailweir-Unchecked: reputation, greylist, ratelimit\r\n" in mail.content
+    checks = events_pb2.Judged.FromString(judged.payload).checks
+    said = [c.check for c in checks if c.detail == "not deployed"]
+    assert said == absent
+    for check in absent:
+        series = f'mailweir_ingress_checks_total{{check="{check}",status="skipped"}} 1.0'
+        assert series in metrics
+
+
+async def test_probes_hear_of_the_start_and_of_the_drain(tmp_path: Path) -> None:
+    where = f"127.0.0.1:{port_for_later()}"
+    request = health_pb2.HealthCheckRequest(service="readiness")
+    serving = health_pb2.HealthCheckResponse.SERVING
+    async with (
+        running_server() as nats,
+        running(tmp_path, nats, HEALTH_LISTEN=where) as (one, _),
+        open_channel(where) as channel,
+    ):
+        stub: Any = health_pb2_grpc
+        health = stub.HealthStub(channel)
+
+        async def status() -> int:
+            try:
+                return int((await health.Check(request, timeout=2)).status)
+            except grpc.aio.AioRpcError:
+                return 0
+
+        async def ready() -> bool:
+            return await status() == serving
+
+        await until(ready)
+        client = await Client.connect(one.port)
+        await client.begin()
+        assert one.process is not None
+        one.process.send_signal(signal.SIGTERM)
+
+        async def drains() -> bool:
+            return await status() == health_pb2.HealthCheckResponse.NOT_SERVING
+
+        await until(drains)
+        client.writer.write(MESSAGE + b".\r\n")
+        assert (await client.reply()).startswith("250 2.0.0")
+        await client.close()
+        assert await one.process.wait() == 0
 
 
 async def test_a_broker_that_dies_and_comes_back_has_each_message_once(tmp_path: Path) -> None:
