@@ -574,3 +574,13 @@ async def test_one_that_is_known_comes_in(world: MakeWorld) -> None:
     await w.checked()
     assert visit.gate.state is State.GONE
     assert len(w.house.sessions) == 1
+
+
+async def test_a_stranger_is_turned_away_before_it_waits(world: MakeWorld) -> None:
+    w = world(edge={"wait": {"seconds": 30}})
+    w.edge.deployed = ("reputation",)
+    w.lobby.house = replace(w.house, lets_in=lambda: False)
+    visit = w.connect()
+    await w.checked()
+    assert visit.told == "421 4.3.2 Too busy now, please come again"
+    assert w.lobby.waiting == 0

@@ -263,6 +263,9 @@ class Gate(asyncio.Protocol):
                     self._turn_away(screened.decision, screened.outcomes)
                 return
             guest = replace(guest, facts=screened.client, outcomes=screened.outcomes)
+            if self.state is State.CHECKING and lobby.sheds(guest):  # before it costs any more
+                self._turn_away(BUSY)
+                return
         seconds = lobby.seconds_to_wait(guest)
         if seconds and await lobby.has_pass(guest):
             seconds = 0.0
