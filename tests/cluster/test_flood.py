@@ -49,7 +49,7 @@ POLICY = {
     },
     "edge": {"wait": {"seconds": 2}},
     "reputation": {"history": {"least_messages": 3}},
-    "session": {"shedding": {"lag_seconds": 0.02, "answer_seconds": 0.3}},
+    "session": {"shedding": {"lag_seconds": 0.02, "answer_seconds": 0.12}},
     # The botnet's 30,000 addresses are all in 120 networks here; out there they are not.
     "ratelimit": {"intrusion": {"widen_after": 0}},
 }

@@ -213,7 +213,9 @@ def test_but_not_once_it_is_known_no_more(world: MakeWorld) -> None:
     assert one.lobby.sheds(guest)
 
 
-def test_only_so_many_known_ones_are_remembered(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_known_ones_are_remembered(
+    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MAX_REMEMBERED", 1)
     one = world()
     busy(one)
