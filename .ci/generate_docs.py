@@ -140,17 +140,21 @@ def settings_table(cls: type[BaseModel], names: set[str], prefix: str) -> list[s
 def metrics_page() -> str:
     """Return the page of every declared metric, a table per service."""
     from mailweir_runtime.bus.metrics import BusMetrics
+    from mailweir_runtime.config import ConfigMetrics
     from mailweir_runtime.metrics import RuntimeMetrics
     from mailweir_runtime.rpc.interceptors import ServerMetrics
 
     lines = [
         "# Metrics", "", NOTE.strip(), "",
         "Every service serves its own at `/metrics`; label sets are closed. Counters end in `_total`.",
+        "There are the usual ones of a process too: `process_cpu_seconds_total`,",
+        "`process_resident_memory_bytes`, … What to watch is in [monitoring.md](monitoring.md).",
     ]  # fmt: skip
     shared = {
         "Every service": lambda registry: RuntimeMetrics("SERVICE", "", "", registry),
         "Services that answer gRPC": lambda registry: ServerMetrics("SERVICE", registry),
         "Services on the bus": BusMetrics,
+        "Services that follow the policy": ConfigMetrics,
     }
     for title, declare in shared.items():
         lines += metrics_table(title, declare)

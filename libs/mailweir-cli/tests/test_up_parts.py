@@ -284,7 +284,7 @@ class TestPlan:
             s.name: s
             for s in plan.service_specs(options(tmp_path, dns="127.0.0.1:53"), places, broker)
         }
-        assert set(specs) | {"nats"} == set(plan.STOP_ORDER)
+        assert set(specs) | {"nats", "prometheus"} == set(plan.STOP_ORDER)
         for name, spec in specs.items():
             prefix = f"MAILWEIR_{name.upper()}_"
             assert spec.command[1:] == ("-m", f"mailweir_{name}")

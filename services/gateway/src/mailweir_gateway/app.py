@@ -22,6 +22,7 @@ from mailweir_gateway.ports import Keys
 from mailweir_gateway.service import build
 from mailweir_gateway.settings import Settings
 from mailweir_gateway.tools import Tools
+from mailweir_runtime.bus.holdings import watch_holdings
 from mailweir_runtime.bus.nats import connect_bus
 from mailweir_runtime.bus.ports import Bus, BusError
 from mailweir_runtime.config import ConfigWatch, InvalidDocument
@@ -46,6 +47,9 @@ async def main(rt: Runtime, settings: Settings) -> None:
     ):
         accounts = Accounts(bus)
         await prepare(rt, settings, keys, bus, accounts)
+        metrics = declare(rt.registry)
+        metrics.room.of(settings.database_url)
+        watch = watch_holdings(bus, metrics.holdings, settings.store_limit_bytes)
         tools = Tools(
             quarantine=quarantine,
             ratelimit=ratelimit,
@@ -55,7 +59,7 @@ async def main(rt: Runtime, settings: Settings) -> None:
             keys=keys,
             accounts=accounts,
             lists=Lists(bus, rt.clock),
-            metrics=declare(rt.registry),
+            metrics=metrics,
             clock=rt.clock,
             version=rt.version,
             services=settings.services,
@@ -64,6 +68,7 @@ async def main(rt: Runtime, settings: Settings) -> None:
         async with (
             ConfigWatch(rt, bus) as config,
             rt.background(heartbeat(rt, bus, config), name="heartbeat"),
+            rt.background(watch, name="holdings"),
             rt.background(follow_admin_key(keys, settings.key_file, rt.clock), name="admin-key"),
             serve_http(rt, settings.listen, build(tools)) as address,
             serve_health(rt, settings.health_listen),

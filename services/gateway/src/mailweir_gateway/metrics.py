@@ -4,6 +4,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from mailweir_runtime.bus.holdings import HoldingsMetrics
+from mailweir_runtime.sql import Room
+
 STATUSES: Final = ("2xx", "3xx", "4xx", "5xx")
 CHANGES: Final = ("applied", "invalid", "conflict")
 OUTAGES: Final = ("quarantine", "reputation", "greylist", "ratelimit", "bus", "database")
@@ -44,6 +47,8 @@ class GatewayMetrics:
             ["part"],
             registry=registry,
         )
+        self.holdings = HoldingsMetrics(registry)
+        self.room = Room("gateway", registry)
         self._zero()
 
     def _zero(self) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from mailweir_runtime.listen import OptionalListen, TcpListen
 from mailweir_runtime.settings import CommaList, OptionalPath, ServiceSettings, settings_config
 from mailweir_runtime.sql import DatabaseUrl
@@ -33,6 +35,8 @@ class Settings(ServiceSettings):
     """Where the admin key is written at the first start, mode 0600; a key that is there already is taken."""
     demo_password_file: OptionalPath = None
     """Where the password of demo@example.com is written at the first start; empty makes no such account."""
+    store_limit_bytes: int = Field(0, ge=0)
+    """Bytes that the bus's servers may hold together, for the metrics; 0 where nobody knows."""
     services: CommaList = (
         "ingress", "reputation", "greylist", "ratelimit", "scoring", "delivery", "quarantine", "gateway",
     )  # fmt: skip

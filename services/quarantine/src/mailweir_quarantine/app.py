@@ -67,6 +67,8 @@ async def open_store(url: str, seconds: float) -> AsyncIterator[RecordStore]:
 async def work(rt: Runtime, listen: str, store: RecordStore, bus: Bus, config: HasPolicy) -> None:
     """Consume and serve until the process is told to stop; ends with what is in flight done."""
     metrics = declare(rt.registry)
+    if isinstance(rt.settings, Settings):
+        metrics.room.of(rt.settings.database_url)
     releases = Releases(store, bus, metrics, rt.clock)
     upkeep = Upkeep(store, releases, config, metrics, rt.clock)
     service = QuarantineService(store, releases, bus.bodies, metrics)

@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from mailweir_runtime.sql import SqlError
+from mailweir_runtime.sql import Room, SqlError
 
 OPERATIONS: Final = ("record", "hold", "track", "query", "command", "outbox", "retention")
 """What the database was asked for when it failed."""
@@ -66,6 +66,7 @@ class QuarantineMetrics:
             ["consumer"],
             registry=registry,
         )
+        self.room = Room("quarantine", registry)
         self._zero()
 
     @contextmanager

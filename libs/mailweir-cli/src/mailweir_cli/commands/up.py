@@ -70,6 +70,14 @@ StoreLimit = Annotated[
         help="Most disk that mail on its way and held mail may take. [default: 3/4 of what is free]",
     ),
 ]
+WithPrometheus = Annotated[
+    bool,
+    typer.Option(
+        "--prometheus",
+        help="Run the Prometheus that is on PATH beside it, with all services and alerts.",
+    ),
+]
+PrometheusListen = Annotated[str, typer.Option(metavar=_PORT, help="Where Prometheus serves.")]
 Samples = Annotated[
     bool, typer.Option("--samples/--no-samples", help="Send twelve sample mails in.")
 ]
@@ -91,6 +99,8 @@ def up(  # noqa: PLR0913 - a command's options are its parameters
     dns: Dns = "",
     spamassassin: SpamAssassin = None,
     store_limit: StoreLimit = None,
+    prometheus: WithPrometheus = False,
+    prometheus_listen: PrometheusListen = "9090",
     samples: Samples = True,
     once: Once = False,
     plain: Plain = False,
@@ -112,6 +122,7 @@ def up(  # noqa: PLR0913 - a command's options are its parameters
         dns=_checked_dns(dns),
         spamassassin=_checked_directories(spamassassin or []),
         store_limit_bytes=None if store_limit is None else store_limit * 1024 * 1024,
+        prometheus=listen_option("--prometheus-listen", prometheus_listen) if prometheus else None,
         samples=samples,
         once=once,
         plain=plain,

@@ -130,7 +130,7 @@ and max by (namespace, consumer) (mailweir_bus_lag_messages)
         _grew("mailweir_bus_parked_total", "30m", "namespace, consumer"),
         _grew("mailweir_delivery_parked_total", "30m"),
         _grew("mailweir_quarantine_unusable_messages_total", "30m", "namespace, consumer"))),
-    Alert("MailweirStoreNearFull", "page", "The bus's store is four fifths full; full, it takes no mail.", """\
+    Alert("MailweirStoreNearFull", "page", "The bus's store is four fifths full: soon it takes no mail.", """\
 max by (namespace) (mailweir_bus_store_used_bytes)
   / max by (namespace) (mailweir_bus_store_limit_bytes) > 0.8""", "5m"),
     Alert("MailweirDiskNearFull", "page", "Less than a tenth of the disk of {{ $labels.pod }} is free.",

@@ -113,7 +113,7 @@ def reputation() -> Board:
         Row("Traffic", (
             rpc_traffic("reputation"),
             ask("How many checks end in what?", rate(f"{r}_checks_total", "phase, status"), unit="ops"),
-            ask("Where do the DNS's answers come from?", rate(f"{r}_dns_questions_total", "source"), unit="ops"),
+            ask("Where do DNS answers come from?", rate(f"{r}_dns_questions_total", "source"), unit="ops"),
         )),
         Row("Errors", (
             rpc_errors("reputation"),

@@ -69,8 +69,8 @@ def nats() -> Board:
     return Board("nats", "Mailweir / NATS", about, f"{b}_open_connections", rows)
 
 
-I: Final = "mailweir_ingress"
-PHASE: Final = f"{I}_phase_seconds"
+IN: Final = "mailweir_ingress"
+PHASE: Final = f"{IN}_phase_seconds"
 S: Final = "mailweir_scoring"
 D: Final = "mailweir_delivery"
 Q: Final = "mailweir_quarantine"
@@ -86,7 +86,7 @@ def flow() -> Board:
 
 def _delivered() -> tuple[Query, Query]:
     """Return what is taken in, and what gets to its next hop."""
-    taken = rate(f"{I}_messages_total", match='action=~"accept|tag|hold"', legend="taken")
+    taken = rate(f"{IN}_messages_total", match='action=~"accept|tag|hold"', legend="taken")
     delivered = rate(
         f"{D}_recipients_total", match='result="delivered"', legend="recipients delivered"
     )
@@ -98,14 +98,14 @@ def _way() -> tuple[Row, ...]:
     return (
         Row("The whole way", (
             ask("How far does it get?",
-                rate(f"{I}_sessions_total", legend="sessions"),
-                rate(f"{I}_messages_total", legend="messages whose data came"),
+                rate(f"{IN}_sessions_total", legend="sessions"),
+                rate(f"{IN}_messages_total", legend="messages whose data came"),
                 rate(f"{S}_messages_total", legend="judged"), taken, delivered,
                 rate(f"{Q}_messages_held_total", legend="held"),
                 rate(f"{Q}_records_written_total", legend="recorded"), unit="ops", kind="bargauge"),
             ask("Where does it drop out?",
-                rate(f"{I}_refusals_total", "phase", legend="refused at {{phase}}"),
-                rate(f"{I}_messages_total", "action", 'action=~"defer|reject|discard"',
+                rate(f"{IN}_refusals_total", "phase", legend="refused at {{phase}}"),
+                rate(f"{IN}_messages_total", "action", 'action=~"defer|reject|discard"',
                      legend="message: {{action}}"),
                 rate(f"{D}_recipients_total", "result", 'result!="delivered"',
                      legend="recipient: {{result}}"), unit="ops", kind="bargauge"),
@@ -115,10 +115,10 @@ def _way() -> tuple[Row, ...]:
         )),
         Row("Errors", (
             ask("How many refusals are our own fault?",
-                rate(f"{I}_refusals_total", "reason", f'reason=~"{OWN_FAULT}"'), unit="ops"),
+                rate(f"{IN}_refusals_total", "reason", f'reason=~"{OWN_FAULT}"'), unit="ops"),
             ask("Which part of sessions do we fail?", share(
-                rate(f"{I}_refusals_total", match=f'reason=~"{OWN_FAULT}"'),
-                rate(f"{I}_sessions_total"), "failed by us"), unit="percentunit", budget=0.001),
+                rate(f"{IN}_refusals_total", match=f'reason=~"{OWN_FAULT}"'),
+                rate(f"{IN}_sessions_total"), "failed by us"), unit="percentunit", budget=0.001),
             ask("What is parked?", rate(f"{B}_parked_total", "consumer"), unit="ops"),
         )),
     )  # fmt: skip
@@ -128,10 +128,10 @@ def _steps() -> tuple[Row, ...]:
     taken, delivered = _delivered()
     return (
         Row("1. Connect and dialogue", (
-            ask("How do sessions end?", rate(f"{I}_sessions_total", "ending"), unit="ops", stacked=True),
-            ask("Who is refused, in which phase?", rate(f"{I}_refusals_total", "phase"), unit="ops",
+            ask("How do sessions end?", rate(f"{IN}_sessions_total", "ending"), unit="ops", stacked=True),
+            ask("Who is refused, in which phase?", rate(f"{IN}_refusals_total", "phase"), unit="ops",
                 stacked=True),
-            ask("How do the checks end?", rate(f"{I}_checks_total", "check, status"), unit="ops"),
+            ask("How do the checks end?", rate(f"{IN}_checks_total", "check, status"), unit="ops"),
         )),
         Row("2. Verdict", (
             ask("What do the verdicts say?", rate(f"{S}_messages_total", "action"), unit="ops", stacked=True),
@@ -139,7 +139,7 @@ def _steps() -> tuple[Row, ...]:
             ask("Which stages give nothing?", rate(f"{S}_stage_failures_total", "stage"), unit="ops"),
         )),
         Row("3. Decision and keeping", (
-            ask("What happens to messages, and why?", rate(f"{I}_messages_total", "action, reason"),
+            ask("What happens to messages, and why?", rate(f"{IN}_messages_total", "action, reason"),
                 unit="ops"),
             ask("How long until a message is safe on disk?", quantiles(PHASE, 'phase="store"'), unit="s",
                 budget=0.25),
@@ -166,7 +166,7 @@ def _state() -> tuple[Row, ...]:
     return (
         Row("Saturation", (
             ask("Are strangers turned away since there is too much to do?",
-                highest(f"{I}_strangers_shed_ratio"), unit="percentunit"),
+                highest(f"{IN}_strangers_shed_ratio"), unit="percentunit"),
             ask("How much CPU does each pod use?", rate("process_cpu_seconds_total", "pod"), unit="none"),
             ask("How full is the bus's store?", share(
                 highest(f"{B}_store_used_bytes", ""), highest(f"{B}_store_limit_bytes", ""), "full"),
@@ -175,7 +175,7 @@ def _state() -> tuple[Row, ...]:
         Row("Degraded dependencies", (
             ask("How many pods are not well?", *_unwell(), unit="none"),
             ask("Which checks fail or are skipped?",
-                rate(f"{I}_checks_total", "check, status", 'status=~"temperror|skipped"'), unit="ops"),
+                rate(f"{IN}_checks_total", "check, status", 'status=~"temperror|skipped"'), unit="ops"),
             ask("Does the bus answer?", lowest(f"{B}_open_connections", "", legend="answers"),
                 unit="bool_yes_no"),
         )),

@@ -26,7 +26,9 @@ from mailweir_cli.up.lock import data_lock
 from mailweir_cli.up.options import UpOptions
 from mailweir_cli.up.places import Places, make_places
 from mailweir_cli.up.policy import first_policy, ignored_options, write_first_policy
+from mailweir_cli.up.prometheus import Prometheus, find_prometheus
 from mailweir_cli.up.report import LineReporter, Reporter, TableReporter
+from mailweir_cli.up.status import Status
 from mailweir_cli.up.supervisor import Supervisor
 from mailweir_core.clock import Clock
 from mailweir_core.net import NetworkSet, parse_ip
@@ -49,10 +51,11 @@ async def run_up(
     preflight.check_directory(options.data)
     with data_lock(options.data / "up.lock") as lock, ExitStack() as kept:
         program = preflight.nats_program()
+        monitor = find_prometheus() if options.prometheus is not None else None
         options = preflight.settled(options, kept)
         places = make_places(options.data)
         try:
-            run = _Run(options, places, policy, console, clock)
+            run = _Run(options, places, policy, console, clock, monitor)
             return await run.to_the_end(program, surroundings, lock, kept)
         finally:
             places.forget_sockets()
@@ -63,13 +66,25 @@ class _Run:
     """One run, its options settled and its folders made."""
 
     def __init__(
-        self, options: UpOptions, places: Places, policy: Policy, console: Console, clock: Clock
+        self,
+        options: UpOptions,
+        places: Places,
+        policy: Policy,
+        console: Console,
+        clock: Clock,
+        monitor: Path | None = None,
     ) -> None:
         self._options = options
         self._places = places
         self._policy = policy
         self._clock = clock
         self._good = False
+        self._supervisor: Supervisor | None = None
+        self._monitor = (
+            Prometheus(monitor, options.prometheus, places)
+            if monitor is not None and options.prometheus is not None
+            else None
+        )
         self._reporter: Reporter = (
             TableReporter(console)
             if console.is_terminal and not options.plain
@@ -92,11 +107,12 @@ class _Run:
             plan.nats_spec(program, broker, options, places),
             *plan.service_specs(options, places, broker),
         ]
+        if self._monitor is not None:
+            specs.append(self._monitor.spec())
         places.state.write_text(plan.state_document(options, os.getpid(), broker.port))
         starvation = Starvation(places.data)
-        supervisor = Supervisor(
-            specs, places.logs, surroundings, lock, self._reporter.changed, starvation
-        )
+        supervisor = Supervisor(specs, places.logs, surroundings, lock, self._changed, starvation)
+        self._supervisor = supervisor
         with _Signals(supervisor):
             async with supervisor.running():
                 self._reporter.begin(lambda: supervisor.statuses)
@@ -110,6 +126,11 @@ class _Run:
                     await supervisor.stop_all()
                     self._reporter.end()
         return self._verdict(supervisor)
+
+    def _changed(self, status: Status) -> None:
+        self._reporter.changed(status)
+        if self._monitor is not None and self._supervisor is not None:
+            self._monitor.ask(self._supervisor.metrics_addresses)
 
     async def _work(self, supervisor: Supervisor, *, first: bool) -> None:
         self._introduce(first=first)
@@ -136,6 +157,8 @@ class _Run:
         say(f"              password in {escaped(str(places.demo_password))})")
         say(f"  console     http://{_reachable(options.http)}/  (REST under /api/v1, OpenAPI at")
         say(f"              /api/openapi.json; key in {escaped(str(places.admin_key))})")
+        if options.prometheus is not None:
+            say(f"  prometheus  http://{_reachable(options.prometheus)}/")
         ignored = [] if first else ignored_options(options)
         if ignored:
             say(

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from mailweir_cli.up import leash
 from mailweir_cli.up.backoff import Backoff
 from mailweir_cli.up.logfile import LogFile
 from mailweir_cli.up.plan import ProcessSpec
-from mailweir_cli.up.probe import nats_phase, service_phase
+from mailweir_cli.up.probe import http_phase, nats_phase, service_phase
 from mailweir_cli.up.status import Phase, Status
 from mailweir_runtime.listen import LOOPBACK, Reservation
 
@@ -66,6 +67,11 @@ class Child:
         return Status(
             self.spec.name, self._phase, pid, self._restarts, ", ".join(listens), self._detail
         )
+
+    @property
+    def metrics_address(self) -> str:
+        """Return where a service's metrics are served; empty before its start, and of others."""
+        return f"127.0.0.1:{self._port}" if self.spec.probe_variable and self._port else ""
 
     async def run(self) -> None:
         """Keep it running until `stop`, or until there is no hope; then the phase is `failed`."""
@@ -156,7 +162,7 @@ class Child:
 
     async def _watch(self) -> None:
         """Ask how it is until cancelled."""
-        ask = service_phase if self.spec.probe_variable else nats_phase
+        ask = _probe(self.spec)
         served, unanswered = False, 0
         while True:
             answer = await ask(self._port)
@@ -202,3 +208,10 @@ class Child:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _probe(spec: ProcessSpec) -> Callable[[int], Awaitable[tuple[Phase, str] | None]]:
+    """Return how a process is asked how it is."""
+    if spec.probe_variable:
+        return service_phase
+    return partial(http_phase, path=spec.ready_path) if spec.ready_path else nats_phase

@@ -21,6 +21,7 @@ class UpOptions:
     dns: str = ""
     spamassassin: tuple[Path, ...] = ()
     store_limit_bytes: int | None = None
+    prometheus: HostPort | None = None
     samples: bool = True
     once: bool = False
     plain: bool = False

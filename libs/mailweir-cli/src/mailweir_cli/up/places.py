@@ -39,6 +39,11 @@ class Places:
         return self.data / "nats"
 
     @property
+    def prometheus(self) -> Path:
+        """Prometheus' configuration and what it has stored."""
+        return self.data / "prometheus"
+
+    @property
     def certificate(self) -> Path:
         """The certificate of the submission port."""
         return self.data / "tls" / "cert.pem"

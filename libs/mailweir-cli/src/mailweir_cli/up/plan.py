@@ -12,12 +12,13 @@ from typing import Final
 from mailweir_cli.up.disk import reserve
 from mailweir_cli.up.options import UpOptions
 from mailweir_cli.up.places import Places
-from mailweir_runtime.bus.server import server_config, write_config
+from mailweir_runtime.bus.server import server_config, store_limit, write_config
 
 DRAIN_SECONDS: Final = 30.0
 """What each service gets to finish its work."""
 STOP_ORDER: Final = (
     "ingress", "reputation", "greylist", "ratelimit", "scoring", "delivery", "quarantine", "gateway", "nats",
+    "prometheus",
 )  # fmt: skip
 """First who takes mail in, then whom it asks, last who stores it."""
 EDGE: Final = ("reputation", "greylist", "ratelimit")
@@ -27,6 +28,7 @@ EDGE: Final = ("reputation", "greylist", "ratelimit")
 class ProcessSpec:
     """A process to be kept running.
 
+    Another program that speaks HTTP has its `port` and `ready_path`, which answers 200 once it serves.
     `environment` is set whatever the surroundings say, `defaults` where they say nothing. A service has
     `probe_variable`, the setting that takes its metrics address; the nats-server has its `port`.
     """
@@ -38,6 +40,7 @@ class ProcessSpec:
     defaults: Mapping[str, str] = field(default_factory=dict)
     probe_variable: str = ""
     port: int = 0
+    ready_path: str = ""
     stop_signal: signal.Signals = signal.SIGTERM
 
 
@@ -62,11 +65,16 @@ def new_broker(port: int) -> Broker:
     return Broker(port, secrets.token_urlsafe(24))
 
 
+def store_directory(places: Places) -> Path:
+    """Return where the nats-server keeps its streams."""
+    return places.nats / "store"
+
+
 def nats_spec(program: Path, broker: Broker, options: UpOptions, places: Places) -> ProcessSpec:
     """Write the nats-server's configuration and return its process."""
     config = places.nats / "server.conf"
     text = server_config(
-        places.nats / "store", "127.0.0.1", broker.port, max_store_bytes=options.store_limit_bytes
+        store_directory(places), "127.0.0.1", broker.port, max_store_bytes=options.store_limit_bytes
     )
     write_config(config, f'{text}authorization {{ token: "{broker.token}" }}\n')
     # SIGINT: it flushes, closes its stores and exits with 0
@@ -147,6 +155,7 @@ def _gateway(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
         "INITIAL_POLICY_FILE": str(places.first_policy),
         "KEY_FILE": str(places.admin_key),
         "DEMO_PASSWORD_FILE": str(places.demo_password),
+        "STORE_LIMIT_BYTES": str(options.store_limit_bytes or store_limit(store_directory(places))),
     }
 
 
@@ -167,11 +176,13 @@ def _ingress(options: UpOptions, places: Places) -> tuple[str, dict[str, str]]:
 
 def state_document(options: UpOptions, pid: int, nats_port: int) -> str:
     """Return what runs where, as JSON for programs that look for it."""
-    where = {
+    where: dict[str, str | int] = {
         "pid": pid,
         "smtp": str(options.smtp),
         "submission": str(options.submission),
         "http": str(options.http),
         "nats": f"127.0.0.1:{nats_port}",
     }
+    if options.prometheus is not None:
+        where["prometheus"] = str(options.prometheus)
     return json.dumps(where, indent=2) + "\n"

@@ -81,15 +81,22 @@ def nats_version(program: Path) -> tuple[int, int, int] | None:
 def settled(options: UpOptions, kept: ExitStack) -> UpOptions:
     """Return the options with every port chosen, kept; raises CommandError with a line for each bad one."""
     asked = {"smtp": options.smtp, "submission": options.submission, "http": options.http}
+    if options.prometheus is not None:
+        asked["prometheus"] = options.prometheus
     wrong: list[str] = []
     found: dict[str, HostPort] = {}
     for name, listen in asked.items():
         try:
-            found[name] = kept.enter_context(reserved(f"--{name}", listen)).address
+            option = "--prometheus-listen" if name == "prometheus" else f"--{name}"
+            found[name] = kept.enter_context(reserved(option, listen)).address
         except CommandError as error:
             wrong += error.lines
     if wrong:
         raise CommandError(Exit.UNAVAILABLE, *wrong)
     return dataclasses.replace(
-        options, smtp=found["smtp"], submission=found["submission"], http=found["http"]
+        options,
+        smtp=found["smtp"],
+        submission=found["submission"],
+        http=found["http"],
+        prometheus=found.get("prometheus"),
     )

@@ -19,6 +19,13 @@ async def service_phase(port: int) -> tuple[Phase, str] | None:
     return (_PHASES[word], detail) if word in _PHASES else None
 
 
+async def http_phase(port: int, path: str) -> tuple[Phase, str] | None:
+    """Return `ready` where an HTTP server on loopback answers 200 at a path."""
+    request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
+    answer = await _exchange(port, request)
+    return (Phase.READY, "") if answer.split(b" ")[1:2] == [b"200"] else None
+
+
 async def nats_phase(port: int) -> tuple[Phase, str] | None:
     """Return `ready` where a nats-server greets; it listens only once its stores are recovered."""
     greeting = await _exchange(port, b"", until=b"\r\n")

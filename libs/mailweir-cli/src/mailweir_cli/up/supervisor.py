@@ -50,6 +50,11 @@ class Supervisor:
         """Return how all are now."""
         return [child.status for child in self._children]
 
+    @property
+    def metrics_addresses(self) -> dict[str, str]:
+        """Return where metrics are served, by service; those that were not started yet are missing."""
+        return {c.spec.name: c.metrics_address for c in self._children if c.metrics_address}
+
     def _changed(self, child: Child) -> None:
         status = child.status
         self._tell(status)

@@ -9,7 +9,7 @@ from mailweir_runtime.bus.matching import check_msg_id, check_subject, stream_of
 from mailweir_runtime.bus.memory_kv import MemoryBodies, MemoryKeyValue
 from mailweir_runtime.bus.memory_streams import MemoryConsumer, MemoryStream, Stored
 from mailweir_runtime.bus.metrics import BusMetrics
-from mailweir_runtime.bus.ports import BusError, BusUnavailable, PubAck
+from mailweir_runtime.bus.ports import BusError, BusUnavailable, Held, PubAck, StreamFill
 from mailweir_runtime.bus.topology import (
     BUCKETS,
     PARKED,
@@ -104,6 +104,18 @@ class MemoryBus:
         self.check()
         stored = self._streams[stream.name].last(subject)
         return None if stored is None else stored.payload
+
+    async def held(self, streams: Sequence[str]) -> Held:
+        """Return what streams hold, by name, and the store in all; a stream that is not there is left out."""
+        self.check()
+        fills = {
+            name: StreamFill(
+                name, len(s.messages), sum(len(m.payload) for m in s.messages.values())
+            )
+            for name, s in self._streams.items()
+        }
+        store = sum(fill.bytes for fill in fills.values())
+        return Held(store, tuple(fills[name] for name in streams if name in fills))
 
     async def bucket(self, spec: BucketSpec) -> MemoryKeyValue:
         """Return a bucket; makes one that is not declared."""

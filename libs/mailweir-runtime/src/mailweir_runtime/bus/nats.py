@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,7 +17,7 @@ from mailweir_runtime.bus.metrics import BusMetrics
 from mailweir_runtime.bus.nats_consumer import NatsConsumer
 from mailweir_runtime.bus.nats_kv import NatsKeyValue
 from mailweir_runtime.bus.nats_link import Link, LinkOptions, OverLimit, without_secrets
-from mailweir_runtime.bus.ports import BusError, BusFull, PubAck
+from mailweir_runtime.bus.ports import BusError, BusFull, Held, PubAck, StreamFill
 from mailweir_runtime.bus.reconcile import bucket_config, ensure_consumer, ensure_stream, reconcile
 from mailweir_runtime.bus.server import MIN_VERSION
 from mailweir_runtime.bus.topology import (
@@ -116,6 +116,17 @@ class NatsBus:
         request = {"last_by_subj": check_subject(subject)}
         answer = await nats_api.find(self._link, f"STREAM.MSG.GET.{stream.name}", request)
         return None if answer is None else base64.b64decode(answer["message"].get("data", ""))
+
+    async def held(self, streams: Sequence[str]) -> Held:
+        """Return what streams hold, by name, and the store in all; a stream that is not there is left out."""
+        account = await nats_api.call(self._link, "INFO")
+        fills = []
+        for name in streams:
+            info = await nats_api.find(self._link, f"STREAM.INFO.{name}")
+            if info is not None:
+                state = info["state"]
+                fills.append(StreamFill(name, int(state["messages"]), int(state["bytes"])))
+        return Held(int(account["storage"]), tuple(fills))
 
     async def bucket(self, spec: BucketSpec) -> NatsKeyValue:
         """Return the bucket of a spec; makes it where the topology does not declare it."""

@@ -226,6 +226,23 @@ class BodyStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StreamFill:
+    """What a stream holds."""
+
+    name: str
+    messages: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the broker holds: some streams, and its store in all, replicas counted one by one."""
+
+    store_bytes: int
+    streams: tuple[StreamFill, ...]
+
+
 class Bus(Protocol):
     """Streams, buckets and bodies."""
 
@@ -270,4 +287,8 @@ class Bus(Protocol):
 
     async def bucket(self, spec: BucketSpec) -> KeyValue:
         """Return a declared bucket."""
+        ...
+
+    async def held(self, streams: Sequence[str]) -> Held:
+        """Return what streams hold, by name, and the store in all; a stream that is not there is left out."""
         ...

@@ -8,11 +8,13 @@ from mailweir_runtime.sql.database import (
     open_database,
 )
 from mailweir_runtime.sql.migrate import migrate
+from mailweir_runtime.sql.room import Room
 from mailweir_runtime.sql.url import DatabaseUrl
 
 __all__ = [
     "Database",
     "DatabaseUrl",
+    "Room",
     "SqlError",
     "SqlRefused",
     "SqlUnavailable",
