@@ -33,7 +33,7 @@ class CommandFailed(Exception):
 
 
 def source(number: int) -> str:
-    """Return a client address outside the cluster, one for each number from 0 to 32,000."""
+    """Return a client address outside the cluster, one for each number from 0 to 31,999."""
     return f"198.18.{128 + number // 250}.{1 + number % 250}"
 
 

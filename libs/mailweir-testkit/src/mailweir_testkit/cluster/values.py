@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from mailweir_testkit.cluster.tool import SERVICES, source
 
-PROXY: Final = source(32_000)
+PROXY: Final = source(31_999)
 """Where the release takes PROXY headers from."""
 _LITTLE: Final = {"requests": {"cpu": "10m"}}
 
