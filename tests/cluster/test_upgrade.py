@@ -6,18 +6,19 @@ of a transaction that is not 250 fails the test, as does a connection that break
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mailweir_testkit.cluster import courier
+from mailweir_testkit.cluster.books import settled
 from mailweir_testkit.cluster.figures import Figures
 from mailweir_testkit.cluster.letters import wanted
 from mailweir_testkit.cluster.release import OutsideSink, Release
 from mailweir_testkit.cluster.tool import SERVICES, Cluster, source
-from mailweir_testkit.load import Fate, Plan
-from mailweir_testkit.reckoning import Reckoning, outstanding, reckon
+from mailweir_testkit.load import Plan
+from mailweir_testkit.reckoning import Reckoning
 
 NEXT = "next"
 """The tag of the images that are upgraded to."""
@@ -67,20 +68,6 @@ def under_load(
         return sending.result(), took
 
 
-def books(release: Release, hop: OutsideSink, fates: Sequence[Fate]) -> Reckoning:
-    """Do the books once all has arrived, or time is up."""
-    end = time.monotonic() + SETTLE_SECONDS
-    refs = {fate.ref for fate in fates}
-    while True:
-        records = {ref: row for ref, row in release.records().items() if ref in refs}
-        mails = [mail for mail in hop.mails if mail.ref in refs]
-        made = reckon(fates, mails, records)
-        done = not outstanding(fates, mails, records) and not made.unrecorded
-        if done or time.monotonic() > end:
-            return made
-        time.sleep(2)
-
-
 def put_off(sent: courier.Sent) -> Counter[str]:
     """Count what letters were told before they were taken, and what connections were told at their end."""
     found = Counter(reply[:9] for fate in sent.fates for reply in fate.earlier)
@@ -89,7 +76,7 @@ def put_off(sent: courier.Sent) -> Counter[str]:
 
 def judge(release: Release, hop: OutsideSink, sent: courier.Sent) -> Reckoning:
     """Assert that all is there once, and that nobody was told anything but to come again."""
-    made = books(release, hop, sent.fates)
+    made = settled(release, hop, sent.fates, SETTLE_SECONDS)
     assert all(fate.taken for fate in sent.fates), Counter(
         fate.reply for fate in sent.fates if not fate.taken
     )
