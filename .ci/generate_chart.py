@@ -164,9 +164,7 @@ def _rows(entry: Entry) -> Iterator[str]:
             yield from _rows(child)
         return
     limits = _limits(entry.said)
-    yield _row(
-        entry.path, json.dumps(entry.default, ensure_ascii=False), f"{entry.text}{limits}"
-    )
+    yield _row(entry.path, json.dumps(entry.default, ensure_ascii=False), f"{entry.text}{limits}")
 
 
 def _row(path: str, default: str, text: str) -> str:

@@ -40,6 +40,8 @@ class Gateway:
         self.saw = "127.0.0.1"
         self.open_to_all = False
         self.states = ["ready", "degraded"]
+        self.bans = {"127.0.0.1/32"}
+        self.bans_for_spam = True
 
     def answer(self, path: str, key: str) -> tuple[int, Any]:
         url = urlsplit(path)
@@ -67,6 +69,8 @@ class Gateway:
             writer.write(f"{replies.get(verb, '250 ok')}\r\n".encode())
             if verb == b"DATA":
                 body = await reader.readuntil(b"\r\n.\r\n")
+                if self.bans_for_spam:
+                    self.bans.add(f"{self.saw}/32")
                 code = "550 5.7.1 spam [ref]" if b"GTUBE" in body else "250 ok"
                 writer.write(f"{code}\r\n".encode())
         writer.close()
@@ -80,6 +84,12 @@ def gateway() -> Gateway:
 @pytest.fixture
 def rest(gateway: Gateway) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
+        def do_DELETE(self) -> None:
+            banned = self.path.removeprefix("/api/v1/bans/")
+            self.send_response(204 if banned in gateway.bans else 404)
+            self.end_headers()
+            gateway.bans.discard(banned)
+
         def do_GET(self) -> None:
             code, document = gateway.answer(self.path, self.headers.get("Authorization", ""))
             self.send_response(code)
@@ -137,6 +147,7 @@ async def run(
 ) -> tuple[int, str]:
     """Run the script as the pod does; returns its code and what it printed."""
     monkeypatch.setattr(script, "RECORD_SECONDS", 0.5)
+    monkeypatch.setattr(script, "BAN_SECONDS", 0.5)
     server = await asyncio.start_server(gateway.smtp, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
@@ -160,8 +171,19 @@ class TestScript:
     async def test_a_gateway_that_works_passes(self) -> None:
         code, said = await self.run()
         assert code == 0, said
-        assert [line.split()[0] for line in said.splitlines()] == ["ok"] * 4
+        assert [line.split()[0] for line in said.splitlines()] == ["ok"] * 6
         assert "seen as 127.0.0.1; 550 5.7.1 spam [ref]" in said
+
+    async def test_nobody_is_left_banned_by_it(self, gateway: Gateway) -> None:
+        code, said = await self.run()
+        assert (code, gateway.bans) == (0, set())
+        assert "a ban of this address was lifted" in said
+        assert "the ban for this mail was lifted" in said
+
+    async def test_a_gateway_that_bans_nobody_is_well(self, gateway: Gateway) -> None:
+        gateway.bans_for_spam, gateway.bans = False, set()
+        code, said = await self.run()
+        assert (code, "the mail brought no ban" in said) == (0, True)
 
     async def test_clients_behind_another_address_fail_it(self, gateway: Gateway) -> None:
         gateway.saw = "10.0.0.1"

@@ -278,6 +278,8 @@ def test_what_templates_ask_of_a_service_is_declared(chart: Chart) -> None:
         ({"monitoring": {"mode": "prometheus"}}, "mode"),
         ({"smtp": {"proxyProtocol": {"enabled": True}}}, "sources"),
         ({"smtp": {"proxyProtocol": {"enabled": True, "sources": ["proxy"]}}}, "sources"),
+        ({"smtp": {"proxyProtocol": {"enabled": True, "sources": ["198.18.256.1/32"]}}}, "sources"),
+        ({"smtp": {"proxyProtocol": {"enabled": True, "sources": ["10.0.0.0/33"]}}}, "sources"),
         ({"nats": {"replicas": 2}}, "replicas"),
         ({"nats": {"persistence": {"size": "10GB"}}}, "size"),
         ({"nextHop": "mail.example.com"}, "nextHop"),

@@ -28,6 +28,7 @@ CALL_SECONDS = 10.0
 BANNER_SECONDS = 60.0
 """A client that nobody knows waits some seconds for the banner."""
 RECORD_SECONDS = 60.0
+BAN_SECONDS = 5.0
 CLAIMED = "192.0.2.25"
 """Who we say to be in a PROXY header, where this pod is among the proxies."""
 
@@ -38,7 +39,9 @@ class Failed(Exception):
 
 def main(env: dict[str, str]) -> int:
     """Run all steps; returns the exit code."""
-    steps = (healthy, refused_without_key, services_report, mail_is_judged)
+    steps = (
+        healthy, refused_without_key, services_report, start_without_ban, mail_is_judged, leave_no_ban,
+    )  # fmt: skip
     for step in steps:
         try:
             said = step(env)
@@ -104,6 +107,32 @@ def mail_is_judged(env: dict[str, str]) -> str:
     return f"refused as GTUBE, seen as {client}; {reply}"
 
 
+def start_without_ban(env: dict[str, str]) -> str:
+    """Lift the ban that a pod of an earlier test may have left on the address that is ours now."""
+    return "a ban of this address was lifted" if lift_ban(env) else "this address is not banned"
+
+
+def leave_no_ban(env: dict[str, str]) -> str:
+    """Lift the ban that the mail has brought us: another pod may get this address."""
+    for _ in tries(BAN_SECONDS):
+        if lift_ban(env):
+            return "the ban for this mail was lifted"
+    return "the mail brought no ban"
+
+
+def lift_ban(env: dict[str, str]) -> bool:
+    """Lift the ban of our address; returns whether there was one."""
+    client = ip_address(expected_client(env))
+    banned = ip_network((client, 32 if client.version == 4 else 64), strict=False)
+    try:
+        call(env, f"/api/v1/bans/{banned}", method="DELETE")
+    except urllib.error.HTTPError as error:
+        if error.code in (404, 503):  # no such ban; nobody who counts
+            return False
+        raise
+    return True
+
+
 def send(env: dict[str, str], sender: str, recipient: str) -> str:
     """Send the GTUBE mail; returns the reply that refused it."""
     client = smtplib.SMTP(timeout=BANNER_SECONDS)
@@ -161,12 +190,20 @@ def find(env: dict[str, str], sender: str) -> dict[str, Any]:
 
 def get(env: dict[str, str], path: str, key: str | None = None) -> Any:
     """Return what REST answers."""
+    return json.loads(call(env, path, key=key))
+
+
+def call(env: dict[str, str], path: str, *, key: str | None = None, method: str = "GET") -> bytes:
+    """Call REST; raises HTTPError for what is refused."""
     secret = Path(env["KEY_FILE"]).read_text("ascii").strip() if key is None else key
     request = urllib.request.Request(
-        f"http://{env['API']}{path}", headers={"Authorization": f"Bearer {secret}"}
+        f"http://{env['API']}{path}",
+        headers={"Authorization": f"Bearer {secret}"},
+        method=method,
     )
-    with urllib.request.urlopen(request, timeout=CALL_SECONDS) as answer:  # noqa: S310
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=CALL_SECONDS) as answer:  # noqa: S310 - the chart's
+        body: bytes = answer.read()
+    return body
 
 
 def tries(seconds: float) -> Iterator[None]:
