@@ -111,12 +111,17 @@ class Release:
     # ------------------------------------------------------------ pods
 
     def pods(self, service: str = "") -> list[dict[str, Any]]:
-        """Return the pods of a service (`nats` too), or all; those that end are left out."""
+        """Return the pods of a service (`nats` too), or all; those that end or have ended are left out."""
         label = f"app.kubernetes.io/instance={self.name}"
         if service:
             label += f",app.kubernetes.io/component={service}"
         found = self.cluster.objects("pods", "-n", self.namespace, "-l", label)
-        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        return [
+            pod
+            for pod in found
+            if "deletionTimestamp" not in pod["metadata"]
+            and pod["status"]["phase"] not in ("Succeeded", "Failed")
+        ]
 
     def restart(self, kind_and_name: str, seconds: float = READY_SECONDS) -> None:
         """Restart a workload (`deployment/…`, `statefulset/…`) in a rolling way; returns at its end."""
