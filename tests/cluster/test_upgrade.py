@@ -29,6 +29,8 @@ AGAIN_SECONDS = 150.0
 """So long after its last letter a courier still tries."""
 SETTLE_SECONDS = 60.0
 CLIENTS = 250
+WORDS = 24
+"""So much of a reply says what it is."""
 
 
 @pytest.fixture(scope="module")
@@ -69,21 +71,31 @@ def under_load(
 
 
 def put_off(sent: courier.Sent) -> Counter[str]:
-    """Count what letters were told before they were taken, and what connections were told at their end."""
-    found = Counter(reply[:9] for fate in sent.fates for reply in fate.earlier)
-    return found + Counter({words[:40]: count for words, count in sent.troubles.items()})
+    """Count what letters were told before they were taken, by code."""
+    return Counter(reply[:WORDS] for fate in sent.fates for reply in fate.earlier)
 
 
-def judge(release: Release, hop: OutsideSink, sent: courier.Sent) -> Reckoning:
+def ended(sent: courier.Sent) -> Counter[str]:
+    """Count connections that did not end by QUIT, by what was said last."""
+    found: Counter[str] = Counter()
+    for words, count in sent.troubles.items():
+        found[words[:WORDS]] += count
+    return found
+
+
+def shown(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} × {words}" for words, count in counts.items()) or "none"
+
+
+def judge(sent: courier.Sent, made: Reckoning) -> None:
     """Assert that all is there once, and that nobody was told anything but to come again."""
-    made = settled(release, hop, sent.fates, SETTLE_SECONDS)
     assert all(fate.taken for fate in sent.fates), Counter(
         fate.reply for fate in sent.fates if not fate.taken
     )
     assert made.balanced, f"{made}; twice: {dict(made.doubled)}"
-    wrong = {words: count for words, count in put_off(sent).items() if not words.startswith("4")}
+    told = put_off(sent) + ended(sent)
+    wrong = {words: count for words, count in told.items() if not words.startswith("4")}
     assert wrong == {}, f"turned away without a word to come again: {wrong}"
-    return made
 
 
 @pytest.mark.timeout(900)
@@ -91,6 +103,7 @@ def test_upgrade_restart_and_rollback_lose_nothing(
     release: Release, hop: OutsideSink, files: Path, figures: Figures, changed_images: str
 ) -> None:
     rows = []
+    heading = ("what", "took, s", "mails", "put off", "connections ended", "lost", "twice")
 
     def upgrade_and_restart() -> None:
         release.apply({"image": {"tag": changed_images}})
@@ -101,13 +114,13 @@ def test_upgrade_restart_and_rollback_lose_nothing(
         ("rollback", ROLLBACK_SECONDS, release.rollback),
     ):
         sent, took = under_load(release, files, seconds, what.split()[0].strip(","), change)
-        made = judge(release, hop, sent)
-        told = ", ".join(f"{count} × {words}" for words, count in put_off(sent).items()) or "none"
-        rows.append((what, f"{took:.0f}", made.taken, told, len(made.lost), len(made.doubled)))
-    heading = ("what", "took, s", "mails", "put off", "lost", "twice")
-    figures.add(f"Changes under {RATE:g} mails a second", heading, rows)
+        made = settled(release, hop, sent.fates, SETTLE_SECONDS)
+        told = (shown(put_off(sent)), shown(ended(sent)))
+        rows.append((what, f"{took:.0f}", made.taken, *told, len(made.lost), len(made.doubled)))
+        figures.add(f"Changes under {RATE:g} mails a second", heading, rows)
+        judge(sent, made)
     used = {image for pod in release.pods("ingress") for image in _images(pod)}
-    assert all(image.endswith(":test") for image in used), used
+    assert all(image.endswith(f":{release.values['image']['tag']}") for image in used), used
 
 
 def _images(pod: dict[str, dict[str, list[dict[str, str]]]]) -> list[str]:
