@@ -5,7 +5,7 @@ test may say otherwise by `pytest.mark.timeout`). Fixtures, all of the session:
 
     cluster    mailweir_testkit.cluster.tool.Cluster: kubectl(…), helm(…), objects(kind), apply(manifest),
                inside(command…), outside(command…), process("exec" or "outside", command…, log=…), fetch(url)
-    images     the tag under which all services' images are loaded
+    images     the tag under which all services' images are loaded; changed_images is another
     release    mailweir_testkit.cluster.release.Release, installed by `helm install mail helm/mailweir --wait`
                with mailweir_testkit.cluster.values.small: mx, balancer(part), host(part), pods(service),
                logs(service), metrics(pod), api(forwarded=False), records(), socket(host, port),
@@ -21,8 +21,8 @@ Mail is sent from outside, from any of 32,000 client addresses (`tool.source(n)`
 `courier.send(cluster, Plan(release.mx, 25, sources=(source(7),)), letters, files)` or, beside the test, by
 `with courier.sending(…) as c: … c.result()`; then `reckoning.reckon` does the books.
 
-While one works on a test: MAILWEIR_CLUSTER_TAG=test takes images that are loaded already under that tag, and
-MAILWEIR_CLUSTER_KEEP=1 leaves the release there, and takes over one that is there, by `helm upgrade`.
+While one works on a test: MAILWEIR_CLUSTER_TAG=test takes images that are loaded already under that tag
+(MAILWEIR_CLUSTER_NEXT for the changed ones), and MAILWEIR_CLUSTER_KEEP=1 leaves the release there, and takes over one that is there, by `helm upgrade`.
 """
 
 from collections.abc import Iterator
@@ -39,6 +39,7 @@ from mailweir_testkit.cluster.values import small
 
 ROOT = Path(__file__).resolve().parents[2]
 TAG = "test"
+NEXT = "next"
 HERE = Path(__file__).parent
 FIRST = ("test_install.py", "test_images.py", "test_figures.py")
 """What is looked at first, on a release that nothing has been done to; the others follow by name."""
@@ -48,6 +49,7 @@ class Knobs(BaseSettings):
     """What one sets while working on a test."""
 
     mailweir_cluster_tag: str = ""
+    mailweir_cluster_next: str = ""
     mailweir_cluster_keep: bool = False
 
 
@@ -123,6 +125,16 @@ def images(cluster: tool.Cluster) -> str:
     for service in tool.SERVICES:
         cluster.build(service, TAG)
     return TAG
+
+
+@pytest.fixture(scope="session")
+def changed_images(cluster: tool.Cluster, images: str) -> str:
+    """Return another tag: the same code with another version, so other images."""
+    if tag := Knobs().mailweir_cluster_next:
+        return tag
+    for service in tool.SERVICES:
+        cluster.build(service, NEXT, version=f"0.1.0+{NEXT}")
+    return NEXT
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,10 @@ from mailweir_testkit.cluster.books import settled
 from mailweir_testkit.cluster.figures import Figures
 from mailweir_testkit.cluster.letters import wanted
 from mailweir_testkit.cluster.release import OutsideSink, Release
-from mailweir_testkit.cluster.tool import SERVICES, Cluster, source
+from mailweir_testkit.cluster.tool import source
 from mailweir_testkit.load import Plan
 from mailweir_testkit.reckoning import Reckoning
 
-NEXT = "next"
-"""The tag of the images that are upgraded to."""
 RATE = 20.0
 UPGRADE_SECONDS = 180
 ROLLBACK_SECONDS = 90
@@ -31,14 +29,6 @@ SETTLE_SECONDS = 60.0
 CLIENTS = 250
 WORDS = 24
 """So much of a reply says what it is."""
-
-
-@pytest.fixture(scope="module")
-def changed_images(cluster: Cluster, images: str) -> str:
-    """Load every service's image under another tag, with another version inside."""
-    for service in SERVICES:
-        cluster.build(service, NEXT, version=f"0.1.0+{NEXT}")
-    return NEXT
 
 
 def restart_everything(release: Release) -> None:
