@@ -29,7 +29,7 @@ BUILD = ROOT / "build"
 CPU = {"ingress": "250m", "scoring": "200m"}
 """The limit of each pod of the services that scale."""
 TIMES = 5.0
-FULLEST = 4
+FULLEST = 3
 """Most pods of each."""
 GOOD = range(100, 140)
 PROBES = range(200, 240)
@@ -39,9 +39,11 @@ WARM_UP = (10.0, 20.0)
 """Rate and seconds: five mails of each known sender."""
 PROBE_SECONDS = 20.0
 PROBE_CONNECTIONS = 12
-IDLE_SECONDS = 60.0
-FLOOD_SECONDS = 150.0
-SETTLE_SECONDS = 30.0
+QUIET_SECONDS = 25.0
+"""After which nothing that was measured before leads to more pods."""
+IDLE_SECONDS = 45.0
+FLOOD_SECONDS = 120.0
+SETTLE_SECONDS = 10.0
 BACK_SECONDS = 420.0
 POLICY = {
     "relay": {
@@ -60,7 +62,7 @@ SCALED = {
 
 @pytest.fixture(scope="module")
 def flooded(cluster: Cluster, images: str, hop: OutsideSink, files: Path) -> Iterator[Release]:
-    promised = {"services": {name: {"resources": {"requests": {"cpu": "80m"}}} for name in CPU}}
+    promised = {"services": {name: {"resources": {"requests": {"cpu": "100m"}}} for name in CPU}}
     values = merged(merged(small(images, hop.url), promised), {"policy": POLICY})
     made = Release(cluster, ROOT / "helm" / "mailweir", values, files, NAMESPACE, NAMESPACE)
     with installed(made) as release:
@@ -89,10 +91,9 @@ def borne(release: Release, files: Path) -> float:
 
 
 @contextmanager
-def good_senders(release: Release, files: Path, seconds: float) -> Iterator[Path]:
+def good_senders(release: Release, files: Path, rate: float, seconds: float) -> Iterator[Path]:
     """Have known senders send for so many seconds; at the block's end they have been waited for."""
     record = files / f"good-{seconds:.0f}.jsonl"
-    rate = WARM_UP[0] if seconds == WARM_UP[1] else GOOD_RATE
     options = {"rate": rate, "seconds": seconds, "sources": GOOD}
     with flooding(release.cluster, "good", release.mx, record, **options) as process:  # type: ignore[arg-type]  # as they are
         yield record
@@ -110,7 +111,8 @@ def run(
     """Have the botnet come beside known senders; returns pods, bots, good mails, and when the flood was."""
     record = files / "bots.jsonl"
     with watched(release, tuple(CPU)) as pods:
-        with good_senders(release, files, IDLE_SECONDS + FLOOD_SECONDS + SETTLE_SECONDS) as good:
+        seconds = IDLE_SECONDS + FLOOD_SECONDS + SETTLE_SECONDS
+        with good_senders(release, files, GOOD_RATE, seconds) as good:
             time.sleep(IDLE_SECONDS)
             begun = time.monotonic()
             options = {"rate": rate, "seconds": FLOOD_SECONDS, "sources": BOTS}
@@ -126,9 +128,10 @@ def run(
 def test_known_senders_hardly_notice_a_flood(
     flooded: Release, hop: OutsideSink, files: Path, figures: Figures
 ) -> None:
-    with good_senders(flooded, files, WARM_UP[1]):
+    with good_senders(flooded, files, *WARM_UP):
         pass
     one_bears = borne(flooded, files)
+    time.sleep(QUIET_SECONDS)
     flooded.apply({"services": {name: {"autoscaling": SCALED} for name in CPU}})
     start = time.monotonic()
     pods, bots, good, flood = run(flooded, files, TIMES * one_bears)
