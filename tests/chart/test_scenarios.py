@@ -42,7 +42,7 @@ def test_the_oldest_version_is_the_charts(chart: Chart) -> None:
     assert OLDEST in {utils.major_minor(v) for v in utils.all_versions()}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_object_is_valid(rendered: Rendered, version: str) -> None:
     assert len(rendered.objects) > 20

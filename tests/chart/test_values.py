@@ -12,6 +12,7 @@ from helm_python.chart import Chart
 from helm_python.errors import HelmRenderError, HelmValuesError
 from hypothesis import given, settings, strategies as st
 
+from mailweir_policy.document import policy_from
 from mailweir_testkit.chart.render import render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,7 +185,7 @@ def needs_of(path: str) -> dict[str, Any]:
     return next(below, {}) if exact is None else exact
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_every_value_is_used(chart: Chart, declared: dict[str, dict[str, Any]]) -> None:
     """Setting any value to another one changes what is rendered: none is there for nothing."""
     words, others = {}, {}
@@ -340,6 +341,7 @@ def test_the_examples_in_the_readme_hold(chart: Chart) -> None:
     values = yaml.safe_load(example)
     chart.validate_schema(chart.merge_values(values))
     assert render(chart, values).workloads["quarantine"].spec.replicas == 2
+    policy_from(values["policy"])
 
 
 SCALING = st.fixed_dictionaries(
@@ -377,7 +379,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 @settings(max_examples=25)
 @given(values=VALUES)
 def test_any_values_give_a_sound_release_or_a_sentence(

@@ -128,6 +128,22 @@ def test_the_ingress_runs_on_every_node_for_host_ports(scenarios: dict[str, Rend
     assert rendered.cluster_services["mx"].spec.type == "ClusterIP"
 
 
+def test_an_address_is_asked_for_once(chart: Chart) -> None:
+    values = {
+        "smtp": {
+            "service": {"loadBalancerIP": "192.0.2.25"},
+            "tls": {"secretName": "t"},
+            "submission": {"enabled": True},
+        }
+    }
+    asked = {
+        name: service.spec.unknown
+        for name, service in render(chart, values).cluster_services.items()
+        if "loadBalancerIP" in service.spec.unknown
+    }
+    assert asked.keys() == {"mx"}, "two Services cannot have one address"
+
+
 def test_submission_is_there_with_tls_alone(default: Rendered, ha: Rendered) -> None:
     assert "submission" not in default.cluster_services
     ports = ha.cluster_services["submission"].spec.ports
