@@ -22,7 +22,8 @@ Mail is sent from outside, from any of 32,000 client addresses (`tool.source(n)`
 `with courier.sending(…) as c: … c.result()`; then `reckoning.reckon` does the books.
 
 While one works on a test: MAILWEIR_CLUSTER_TAG=test takes images that are loaded already under that tag
-(MAILWEIR_CLUSTER_NEXT for the changed ones), and MAILWEIR_CLUSTER_KEEP=1 leaves the release there, and takes over one that is there, by `helm upgrade`.
+(MAILWEIR_CLUSTER_NEXT=next the changed ones), and MAILWEIR_CLUSTER_KEEP=1 leaves the release there, and takes
+over one that is there, by `helm upgrade`.
 """
 
 from collections.abc import Iterator
