@@ -15,6 +15,7 @@ from mailweir_cli.monitoring.common import (
 )
 from mailweir_cli.monitoring.query import (
     highest,
+    mix,
     quantile,
     quantiles,
     rate,
@@ -85,8 +86,7 @@ def _how_and_why() -> tuple[Row, ...]:
                 unit="none"),
         ),
         Row("Verdict mix and reasons", (
-            ask("What becomes of messages, in shares?", share(
-                rate(f"{i}_messages_total", "action"), rate(f"{i}_messages_total"), "{{action}}"),
+            ask("What becomes of messages, in shares?", mix(f"{i}_messages_total", "action"),
                 unit="percentunit", note="Of all messages whose data came."),
             ask("For which reasons are messages not simply taken?",
                 rate(f"{i}_messages_total", "reason", 'reason!="clean"'), unit="ops"),

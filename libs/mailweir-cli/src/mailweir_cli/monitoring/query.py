@@ -69,3 +69,10 @@ def share(part: Query, whole: Query, legend: str) -> Query:
     """Return one query over another; nothing over nothing is 0."""
     # `clamp_min` keeps 0 / 0 from being no number
     return Query(f"({part.expression}) / clamp_min({whole.expression}, 1e-9)", legend)
+
+
+def mix(counter: str, label: str, match: str = "") -> Query:
+    """Return which share of all each value of a label has."""
+    part, whole = rate(counter, label, match), rate(counter, match=match)
+    expression = f"({part.expression}) / on () group_left () clamp_min({whole.expression}, 1e-9)"
+    return Query(expression, part.legend)
