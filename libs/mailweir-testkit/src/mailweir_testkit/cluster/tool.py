@@ -96,8 +96,9 @@ class Cluster:
 
     @contextmanager
     def process(self, where: str, *command: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run a command in the background, `where`: `exec` or `outside`; ended with the block."""
-        with child([str(self.program), where, "--", *command], log=log, cwd=self.root) as process:
+        """Run a command in the background; `where`: `exec`, `outside`, `node` or `kubectl`."""
+        mark = () if where == "kubectl" else ("--",)  # kubectl would take it for its own
+        with child([str(self.program), where, *mark, *command], log=log, cwd=self.root) as process:
             yield process
 
     def fetch(self, url: str, seconds: float = 10.0) -> str:
