@@ -307,3 +307,13 @@ async def test_a_bad_subject_or_id_is_refused_before_it_is_sent(bus: Bus) -> Non
 
 async def test_it_is_connected(bus: Bus) -> None:
     assert bus.connected
+
+
+async def test_what_the_streams_hold_is_told(bus: Bus) -> None:
+    for name in ("a", "b"):
+        await bus.publish(deliver_subject("s0", name), b"x" * 1000)
+    held = await bus.held(["MAIL", "JUDGED", "NOWHERE"])
+    fills = {fill.name: fill for fill in held.streams}
+    assert fills.keys() == {"MAIL", "JUDGED"}
+    assert (fills["MAIL"].messages, fills["JUDGED"].messages) == (2, 0)
+    assert held.store_bytes >= fills["MAIL"].bytes >= 2000
