@@ -51,7 +51,7 @@ POLICY = {
     },
     "edge": {"wait": {"seconds": 2}},
     "reputation": {"history": {"least_messages": 3}},
-    "session": {"shedding": {"lag_seconds": 0.02, "answer_seconds": 0.12}},
+    "session": {"shedding": {"lag_seconds": 0.015, "answer_seconds": 0.08}},
     # The botnet's 30,000 addresses are all in 120 networks here; out there they are not.
     "ratelimit": {"intrusion": {"widen_after": 0}},
 }
