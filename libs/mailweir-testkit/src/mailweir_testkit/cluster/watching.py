@@ -1,4 +1,8 @@
-"""A Prometheus in the cluster that scrapes a release by its annotations, and what it has to say."""
+"""A Prometheus in the cluster that scrapes a release, and what it has to say.
+
+Debian's Prometheus cannot ask Kubernetes for pods. It finds them by the headless Services instead, whose
+names stand for the addresses of their pods; a pod is called by its service and address.
+"""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +13,7 @@ from typing import Any, Final
 import httpx2
 
 from mailweir_testkit.cluster.release import Release, eventually
+from mailweir_testkit.cluster.tool import SERVICES
 from mailweir_testkit.panels import Sample, result
 
 NAMESPACE: Final = "monitoring"
@@ -16,6 +21,7 @@ NAMESPACE: Final = "monitoring"
 NAME: Final = "prometheus"
 IMAGE: Final = "prom/prometheus:latest"
 PORT: Final = 9090
+METRICS_PORT: Final = 9100
 SCRAPE_SECONDS: Final = 2
 _LABELS: Final = {"app": NAME}
 
@@ -55,7 +61,7 @@ def watching(release: Release, rules: str) -> Iterator[Watch]:
     cluster = release.cluster
     cluster.kubectl("create", "namespace", NAMESPACE, check=False)
     try:
-        cluster.apply(objects(release.namespace, rules))
+        cluster.apply(objects(release, rules))
         cluster.kubectl(
             "-n", NAMESPACE, "wait", "--for=condition=Ready", f"pod/{NAME}", "--timeout=90s"
         )
@@ -73,51 +79,38 @@ def watching(release: Release, rules: str) -> Iterator[Watch]:
             yield watch
     finally:
         cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
-        cluster.kubectl(
-            "delete", "clusterrole,clusterrolebinding", f"{NAME}-test", "--ignore-not-found"
-        )
 
 
-def objects(scraped: str, rules: str) -> list[dict[str, Any]]:
+def objects(release: Release, rules: str) -> list[dict[str, Any]]:
     """Return everything that it needs."""
-    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"{NAME}-test"}
-    reads = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
+    data = {"prometheus.yml": configuration(release), "rules.yml": rules}
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _named(NAME)},
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-            "metadata": {"name": f"{NAME}-test"}, "rules": [reads],
-        },
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-            "metadata": {"name": f"{NAME}-test"}, "roleRef": role, "subjects": [subject],
-        },
-        {
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": _named(NAME),
-            "data": {"prometheus.yml": configuration(scraped), "rules.yml": rules},
-        },
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _named(NAME), "data": data},
         {"apiVersion": "v1", "kind": "Pod", "metadata": _named(NAME), "spec": _pod()},
-    ]  # fmt: skip
+    ]
 
 
-def configuration(scraped: str) -> str:
-    """Return the configuration that the guide shows, for one namespace. JSON, which is YAML too."""
-    annotated = "__meta_kubernetes_pod_annotation_prometheus_io_scrape"
-    relabelled = [
-        {"source_labels": [annotated], "action": "keep", "regex": "true"},
-        {
-            "source_labels": ["__meta_kubernetes_pod_container_port_name"],
-            "action": "keep", "regex": "http-metrics",
-        },
-        {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-        {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-    ]  # fmt: skip
-    found = {"role": "pod", "namespaces": {"names": [scraped]}}
-    job = {"job_name": "mailweir", "kubernetes_sd_configs": [found], "relabel_configs": relabelled}
+def configuration(release: Release) -> str:
+    """Return its configuration. JSON, which is YAML too."""
     every = f"{SCRAPE_SECONDS}s"
     times = {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
-    return json.dumps({"global": times, "rule_files": ["rules.yml"], "scrape_configs": [job]})
+    jobs = [_job(release, service) for service in SERVICES]
+    return json.dumps({"global": times, "rule_files": ["rules.yml"], "scrape_configs": jobs})
+
+
+def _job(release: Release, service: str) -> dict[str, Any]:
+    """Return how the pods of one service are found and called."""
+    names = {"names": [release.host(service)], "type": "A", "port": METRICS_PORT}
+    pod = {
+        "source_labels": ["__address__"], "regex": "(.*):.*",
+        "target_label": "pod", "replacement": f"{release.object(service)}-$1",
+    }  # fmt: skip
+    namespace = {"target_label": "namespace", "replacement": release.namespace}
+    return {
+        "job_name": service,
+        "dns_sd_configs": [{**names, "refresh_interval": f"{SCRAPE_SECONDS}s"}],
+        "relabel_configs": [pod, namespace],
+    }
 
 
 def _named(name: str) -> dict[str, Any]:
@@ -135,4 +128,4 @@ def _pod() -> dict[str, Any]:
         "readinessProbe": probe,
     }
     volume = {"name": "config", "configMap": {"name": NAME}}
-    return {"serviceAccountName": NAME, "containers": [container], "volumes": [volume]}
+    return {"containers": [container], "volumes": [volume], "automountServiceAccountToken": False}
