@@ -1,13 +1,18 @@
 """The bus in the chart: its configuration is read by the real nats-server, and is no weaker than `up`'s."""
 
+import asyncio
 import base64
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import nats
+import nats.errors
 import pytest
 from helm_python.chart import Chart
+from nats.aio.client import Client
+from nats.js.api import StreamInfo
 
 from mailweir_runtime.bus.server import (
     MAX_MEMORY_BYTES,
@@ -16,6 +21,7 @@ from mailweir_runtime.bus.server import (
     server_config,
 )
 from mailweir_testkit.chart.render import Rendered, render
+from mailweir_testkit.ports import port_for_later
 
 THREE: dict[str, Any] = {"nats": {"replicas": 3}}
 
@@ -144,7 +150,7 @@ def test_memory_is_collected_before_the_limit_kills(default: Rendered) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nats", "read"),
+    ("external", "read"),
     [
         ({"url": "nats://n:4222"}, {"NATS_URL": "nats://n:4222"}),
         ({"existingSecret": "bus"}, {"NATS_URL_FILE": "/etc/mailweir/nats/url"}),
@@ -157,8 +163,8 @@ def test_memory_is_collected_before_the_limit_kills(default: Rendered) -> None:
         ),
     ],
 )
-def test_an_external_nats(chart: Chart, nats: dict[str, str], read: dict[str, str]) -> None:
-    rendered = render(chart, {"nats": {"enabled": False, **nats}})
+def test_an_external_nats(chart: Chart, external: dict[str, str], read: dict[str, str]) -> None:
+    rendered = render(chart, {"nats": {"enabled": False, **external}})
     assert rendered.of("StatefulSet") == []
     assert "nats" not in rendered.cluster_services
     environment = rendered.services["greylist"].pod.container.environment
@@ -174,3 +180,65 @@ def test_a_token_is_no_number_to_the_server(default: Rendered) -> None:
     admin = base64.b64decode(default.one("Secret", "admin-key")["data"]["admin.key"]).decode()
     assert admin.startswith("mw_")
     assert default.one("Secret", "nats")["stringData"]["token"].startswith("t_")
+
+
+def on_loopback(rendered: Rendered, directory: Path, ports: list[dict[str, int]]) -> list[Path]:
+    """Write the three servers' configurations, with addresses of this machine in place of the pods'."""
+    secret = dict(rendered.one("Secret", "nats")["stringData"])
+    for number, own in enumerate(ports):
+        host = rf"mail-mailweir-nats-{number}\.[\w.-]+:6222"
+        secret["cluster.conf"] = re.sub(host, f"127.0.0.1:{own['cluster']}", secret["cluster.conf"])
+    configs = []
+    for number, own in enumerate(ports):
+        place = directory / f"nats-{number}"
+        (place / "secret").mkdir(parents=True)
+        for name, text in secret.items():
+            (place / "secret" / name).write_text(text)
+        text = rendered.one("ConfigMap", "nats")["data"]["nats.conf"]
+        for name, port in (("client", 4222), ("monitor", 8222), ("cluster", 6222)):
+            text = text.replace(f"0.0.0.0:{port}", f"127.0.0.1:{own[name]}")
+        text = text.replace('"/data"', f'"{place}/data"').replace("$POD_NAME", f"nats-{number}")
+        configs.append(place / "nats.conf")
+        configs[-1].write_text(text)
+    return configs
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(90)
+async def test_three_servers_make_a_cluster_that_keeps_three_copies(
+    chart: Chart, tmp_path: Path
+) -> None:
+    values = {"nats": {"replicas": 3, "persistence": {"size": "100Mi"}}}
+    rendered = render(chart, values)
+    names = ("client", "monitor", "cluster")
+    reserved = [{name: port_for_later() for name in names} for _ in range(3)]
+    configs = on_loopback(rendered, tmp_path, reserved)
+    program = find_server()
+    assert program
+    servers = [subprocess.Popen([program, "-c", c], stderr=subprocess.DEVNULL) for c in configs]
+    try:
+        word = rendered.one("Secret", "nats")["stringData"]["token"]
+        client = await nats.connect(
+            [f"nats://{word}@127.0.0.1:{own['client']}" for own in reserved],
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.1,
+        )
+        stream = await three_copies(client)
+        assert stream.cluster
+        assert stream.cluster.replicas
+        assert len(stream.cluster.replicas) == 2
+        await client.close()
+    finally:
+        for server in servers:
+            server.terminate()
+        for server in servers:
+            server.wait(10)
+
+
+async def three_copies(client: Client) -> StreamInfo:
+    """Make a stream of three copies as soon as the cluster has a leader."""
+    while True:
+        try:
+            return await client.jetstream().add_stream(name="TRY", subjects=["try"], num_replicas=3)
+        except (nats.errors.Error, TimeoutError):
+            await asyncio.sleep(0.2)
