@@ -55,7 +55,15 @@ def settings(text: str) -> dict[str, str]:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("values", [{}, THREE], ids=["one", "three"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        THREE,
+        {"nats": {"lameDuckSeconds": 600, "syncInterval": "250ms", "persistence": {"size": "1Ti"}}},
+    ],
+    ids=["one", "three", "other"],
+)
 def test_the_server_takes_the_configuration(
     chart: Chart, values: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -63,6 +71,16 @@ def test_the_server_takes_the_configuration(
     result = read_by_the_server(config)
     assert result.returncode == 0, result.stderr
     assert "is valid" in result.stderr
+
+
+@pytest.mark.integration
+def test_the_least_that_the_schema_takes_is_the_least_that_the_server_takes(
+    chart: Chart, tmp_path: Path
+) -> None:
+    config = write(render(chart, {"nats": {"lameDuckSeconds": 30}}), tmp_path)
+    assert read_by_the_server(config).returncode == 0
+    config.write_text(config.read_text().replace('duration: "30s"', 'duration: "29s"'))
+    assert "minimum is 30 seconds" in read_by_the_server(config).stderr
 
 
 @pytest.mark.integration

@@ -282,6 +282,7 @@ def test_what_templates_ask_of_a_service_is_declared(chart: Chart) -> None:
         ({"smtp": {"proxyProtocol": {"enabled": True, "sources": ["198.18.256.1/32"]}}}, "sources"),
         ({"smtp": {"proxyProtocol": {"enabled": True, "sources": ["10.0.0.0/33"]}}}, "sources"),
         ({"nats": {"replicas": 2}}, "replicas"),
+        ({"nats": {"lameDuckSeconds": 29}}, "lameDuckSeconds"),
         ({"nats": {"persistence": {"size": "10GB"}}}, "size"),
         ({"nextHop": "mail.example.com"}, "nextHop"),
         ({"services": {"ingress": {"replicas": "2"}}}, "replicas"),
