@@ -110,16 +110,16 @@ def test_a_service_that_is_left_out_is_named(
 def test_a_service_that_is_away_is_named(restored: Release, hop: OutsideSink, files: Path) -> None:
     """Deployed and without a pod: its check fails, and by the default policy mail goes on."""
     restored.apply({})
-    target = f"deployment/{restored.object('greylist')}"
+    target = f"deployment/{restored.object('reputation')}"
     restored.kubectl("scale", target, "--replicas=0")
     try:
-        eventually(lambda: not restored.pods("greylist"), 60, "no pod of greylist")
-        before = counted(restored, "greylist", "temperror")
+        eventually(lambda: not restored.pods("reputation"), 60, "no pod of reputation")
+        before = counted(restored, "reputation", "temperror")
         (fate,) = send(restored, files, wanted(1, name="away"), 9)
         hop.wait_for(lambda m: m.ref == fate.ref)
-        status, _ = checked(record(restored, fate.ref, "delivered"))["greylist"]
+        status, _ = checked(record(restored, fate.ref, "delivered"))["reputation"]
         assert status == "temperror"
-        assert counted(restored, "greylist", "temperror") > before
+        assert counted(restored, "reputation", "temperror") > before
     finally:
         restored.kubectl("scale", target, "--replicas=1")
         restored.kubectl("rollout", "status", target, "--timeout=120s")

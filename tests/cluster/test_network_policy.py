@@ -37,6 +37,7 @@ CONDITIONAL: Final = {
 }
 """Peers that are declared only where another value names them."""
 SECRET: Final = "mx-tls"
+OVER: Final = "over-outbound-limit"
 LOGIN, PASSWORD = "anna@example.com", "correct horse battery"
 _TUPLE: Final = re.compile(r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
 TRY: Final = """
@@ -180,7 +181,7 @@ def every_way(release: Release, hop: OutsideSink, files: Path) -> None:
                 assert fate.taken, fate.reply
                 hop.wait_for(lambda m, ref=fate.ref: m.ref == ref)  # type: ignore[misc]
             submit(release, "over", 2)
-            eventually(lambda: "over-limit" in reasons(client), 60, "a message over its limit")
+            eventually(lambda: OVER in reasons(client), 60, "a message over its limit")
             policy["ratelimit"]["outbound"]["default_user"]["messages"] = 100
             client.put("/config", json=policy).raise_for_status()
             eventually(lambda: not held(client), 60, "what was held is let out")
@@ -198,7 +199,7 @@ def reasons(client: Any) -> set[str]:
 
 def held(client: Any) -> list[str]:
     page = client.get("/messages", params={"state": "held"}).json()
-    return [i["id"] for i in page["items"] if i["reason"] == "over-limit"]
+    return [i["id"] for i in page["items"] if i["reason"] == OVER]
 
 
 def test_every_declared_edge_is_used_and_no_other(
