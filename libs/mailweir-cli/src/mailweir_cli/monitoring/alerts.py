@@ -88,9 +88,11 @@ EDGE: Final = Group("edge", (
           "max by (namespace) (mailweir_ingress_strangers_shed_ratio) > 0", "5m"),
     Alert("MailweirClientsMasked", "page", "All clients have one private address: a balancer hides them.",
           "max by (namespace) (mailweir_ingress_clients_masked) == 1", "10m"),
-    Alert("MailweirCheckFailing", "ticket", "A fifth of the checks by {{ $labels.check }} fail.", """\
+    Alert("MailweirCheckFailing", "ticket",
+          "A fifth of the checks by {{ $labels.check }} fail, or it is not asked since they did.", _any("""\
 sum by (namespace, check) (rate(mailweir_ingress_checks_total{status="temperror"}[10m]))
-  / clamp_min(sum by (namespace, check) (rate(mailweir_ingress_checks_total[10m])), 1e-9) > 0.2""", "5m"),
+  / clamp_min(sum by (namespace, check) (rate(mailweir_ingress_checks_total[10m])), 1e-9) > 0.2""",
+          _grew("mailweir_ingress_check_rests_total", "10m", "namespace, check")), "5m"),
     Alert("MailweirListSick", "ticket", "A DNS list does not serve us, and is not asked.", _any(
         'max by (namespace, list) (mailweir_reputation_list_state{state=~"muted|dead"}) == 1',
         "max by (namespace) (mailweir_scoring_muted_lists) > 0"), "15m"),
