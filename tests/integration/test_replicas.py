@@ -24,7 +24,7 @@ from mailweir_testkit.nats import connected_bus, nats_server
 from mailweir_testkit.ports import port_for_later
 from mailweir_testkit.postgres import PostgresServer, PostgresUnavailable, postgres_server
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 KEEP_ALL = Policy(quarantine=QuarantinePolicy(keep_days=3650, keep_records_days=3650))
 KEYS = (new_key(lambda _: "a" * 43), new_key(lambda _: "b" * 43))
@@ -123,7 +123,7 @@ async def replicas(
 
 
 async def until(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         while True:
             try:
                 if await check():
@@ -181,6 +181,7 @@ async def test_they_share_key_policy_and_records_and_let_out_once(
     assert sorted(found) == sorted(refs)
 
 
+@pytest.mark.long
 async def test_one_of_each_may_be_killed(replicas: Replicas, broker: tuple[str, Bus]) -> None:
     """The other goes on: records are written, and REST answers, through the gateway that is left."""
     _, bus = broker
