@@ -23,11 +23,11 @@ def test_every_series_begins_at_zero(name: str, labels: dict[str, str]) -> None:
     assert registry.get_sample_value(f"mailweir_gateway_{name}", labels) == 0
 
 
-def test_names_are_the_services_own() -> None:
+def test_names_are_the_services_own_or_those_of_the_bus_it_watches() -> None:
     registry = CollectorRegistry()
     declare(registry)
     for family in registry.collect():
-        assert family.name.startswith("mailweir_gateway_")
+        assert family.name.startswith(("mailweir_gateway_", "mailweir_bus_"))
         assert family.documentation.endswith(".")
 
 
