@@ -86,5 +86,5 @@ def test_a_header_from_anywhere_else_is_refused(release: Release) -> None:
         replies = knock(release.cluster, source(20 + number), release.mx, header + dialogue)
         codes = {line[:3] for line in replies.splitlines()}
         assert not codes & {"250", "354"}, replies
-        assert any(code.startswith("5") for code in codes), replies
+        assert codes & {"421", "554"}, replies  # for now, where it may be a proxy that is not listed yet
     assert SPOOFED not in {record["client_ip"] for record in release.records().values()}
