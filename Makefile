@@ -70,7 +70,7 @@ images: install ## Build every service's image into the test cluster, and print 
 	CLUSTER=$(CLUSTER) $(BIN)/python .ci/build_images.py
 
 .PHONY: cluster-test
-cluster-test: install ## All on a real Kubernetes, from nothing to floods and kills (CLUSTER: its tool; under 25 minutes)
+cluster-test: install ## All on a real Kubernetes, from nothing to floods and kills (CLUSTER: its tool; takes over half an hour)
 	CLUSTER=$(CLUSTER) $(PYTEST) tests/cluster -m cluster -p no:randomly -p no:cacheprovider $(ARGS)
 
 .PHONY: bench
