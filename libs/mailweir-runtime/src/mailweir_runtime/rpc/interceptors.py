@@ -208,14 +208,13 @@ class _Call:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        code = "ok" if kind is None else "cancelled"
-        try:
-            if isinstance(error, grpc.aio.AbortError):
-                code = RpcFailure.INTERNAL.value
-            elif isinstance(error, Exception):
-                refusal = self._guarded.refusal(error)
-                code = refusal.kind.value
-                await self._context.abort(CODE_OF[refusal.kind], refusal.detail)
-        finally:
-            reset_contextvars(**self._bound)
-            self._guarded.end(code, self._started)
+        code, refusal = "ok" if kind is None else "cancelled", None
+        if isinstance(error, grpc.aio.AbortError):
+            code = RpcFailure.INTERNAL.value
+        elif isinstance(error, Exception):
+            refusal = self._guarded.refusal(error)
+            code = refusal.kind.value
+        reset_contextvars(**self._bound)
+        self._guarded.end(code, self._started)
+        if refusal is not None:  # counted before: who is told may look at once
+            await self._context.abort(CODE_OF[refusal.kind], refusal.detail)
