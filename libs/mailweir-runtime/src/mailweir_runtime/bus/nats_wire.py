@@ -217,10 +217,12 @@ class Wire(Client):
             writer.transport.abort()
         if self._flush_queue is None:
             return  # it never came as far as connecting
+        # What nobody can be sent any more would be flushed, and fail.
+        self._pending, self._pending_data_size = [], 0
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.close()
-        except TimeoutError as error:
+        except (OSError, TimeoutError) as error:
             self._problem(error)
 
     def _write(self, *frames: bytes) -> None:
