@@ -50,6 +50,7 @@ def test_nats_py_still_has_the_parts_we_use() -> None:
     assert client._sid == 0
     assert client._transport is None
     assert client._flush_queue is None
+    assert (client._pending, client._pending_data_size) == ([], 0)
     transport = TcpTransport()
     assert transport._io_writer is None
     assert callable(transport.writelines)
@@ -225,3 +226,28 @@ def test_header_fields_come_back() -> None:
     assert block == b"NATS/1.0\r\nNats-Msg-Id: a:b\r\nX: \r\n\r\n"
     assert header_fields(block) == {"nats-msg-id": "a:b", "x": ""}
     assert header_fields(b"") == {}
+
+
+class Cut(Transport):
+    """A connection that was reset: whatever is still to be sent fails."""
+
+    closed = False
+
+    async def drain(self) -> None:
+        raise ConnectionResetError("Connection lost")
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def wait_closed(self) -> None:
+        return
+
+
+async def test_the_end_does_not_flush_to_nobody(wire: Wire) -> None:
+    wire._transport = cut = Cut()
+    wire._current_server = object()
+    wire._flush_queue = asyncio.Queue()
+    wire._pending, wire._pending_data_size = [b"PING\r\n"], 6
+    await wire.dispose()
+    assert cut.closed
+    assert cut.written == b""
