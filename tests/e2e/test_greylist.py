@@ -151,26 +151,44 @@ async def test_postfix_retries_by_its_own_schedule_and_delivers_once(
     assert entry["passes"] == 1
 
 
-@pytest.mark.skipif(shutil.which("swaks") is None, reason="swaks is not installed")
-async def test_swaks_is_deferred_and_comes_in_after_the_delay(stage: Stage) -> None:
-    host, port = stage.product.address("smtp")
+async def spoken(*command: str) -> tuple[int, str]:
+    """Run a client; return its exit code and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode(errors="replace")
 
-    async def swaks() -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            "swaks", "--server", host, "--port", str(port), "--from", "swaks@example.net",
-            "--to", TO, "--helo", "client.example.net", "--header", "Subject: by swaks",
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        said, _ = await process.communicate()
-        return process.returncode or 0, said.decode(errors="replace")
 
-    code, said = await swaks()
+async def is_deferred_and_comes_in(stage: Stage, sender: str, *command: str) -> None:
+    """Have a client come twice, the delay between."""
+    code, said = await spoken(*command)
     assert code != 0
     assert "451 4.7.1 Greylisted" in said
     await asyncio.sleep(DELAY)
-    code, said = await swaks()
+    code, said = await spoken(*command)
     assert code == 0, said
-    await stage.arrives("swaks@example.net")
+    await stage.arrives(sender)
+    assert len(stage.caught(sender)) == 1
+
+
+@pytest.mark.skipif(shutil.which("swaks") is None, reason="swaks is not installed")
+async def test_swaks_is_deferred_and_comes_in_after_the_delay(stage: Stage) -> None:
+    host, port = stage.product.address("smtp")
+    await is_deferred_and_comes_in(
+        stage, "swaks@example.net", "swaks", "--server", host, "--port", str(port),
+        "--from", "swaks@example.net", "--to", TO, "--helo", "client.example.net",
+        "--header", "Subject: by swaks",
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("smtp-source") is None, reason="smtp-source is not installed")
+async def test_smtp_source_is_deferred_and_comes_in_after_the_delay(stage: Stage) -> None:
+    host, port = stage.product.address("smtp")
+    await is_deferred_and_comes_in(
+        stage, "source@example.net", "smtp-source", "-m", "1", "-M", "client.example.net",
+        "-f", "source@example.net", "-t", TO, f"{host}:{port}",
+    )  # fmt: skip
 
 
 async def test_by_hand_the_next_try_is_let_through(stage: Stage) -> None:
