@@ -12,8 +12,6 @@ CHECKS: Final = ("reputation", "greylist", "ratelimit")
 ABSENT: Final = tuple(Outcome(name, Status.SKIPPED, detail="not deployed") for name in CHECKS)
 """What they say of every message while their services are not there: skipped, as the policy declares."""
 
-_ABSENT: Final = frozenset(map(id, ABSENT))
-
 NOT_ASKED: Final = tuple(Outcome(name, Status.SKIPPED, detail="not asked") for name in CHECKS)
 """What stands for a service that had nothing to be asked: the client is known, or the check is off."""
 
@@ -40,7 +38,7 @@ def recorded(outcomes: Iterable[Outcome], deployed: Container[str]) -> tuple[Out
 
 def absent(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """Return the checks that nobody was there to answer, the service not being deployed."""
-    return tuple(o.check for o in outcomes if id(o) in _ABSENT)
+    return tuple(o.check for o in outcomes if any(o is one for one in ABSENT))
 
 
 def of_recipients(answers: Sequence[Sequence[Outcome]]) -> tuple[Outcome, ...]:

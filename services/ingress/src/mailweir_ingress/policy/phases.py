@@ -33,6 +33,11 @@ GREETED: Final = _go(250, "", "")
 SENDER_OK: Final = _go(250, "2.1.0", "Sender ok")
 RECIPIENT_OK: Final = _go(250, "2.1.5", "Recipient ok")
 
+AT_ONCE: Final = frozenset(
+    {Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.OVERLOADED, Reason.SHUTTING_DOWN}
+)
+"""Waiting until such a client has read its reply would keep what there is too little of."""
+
 SHUTTING_DOWN: Final = defer(
     Reason.SHUTTING_DOWN, 421, "4.3.2", "Shutting down, please come again", close=True
 )

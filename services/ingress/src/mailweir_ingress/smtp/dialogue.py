@@ -11,7 +11,7 @@ from mailweir_core.reasons import Reason
 from mailweir_ingress.metrics import Ending, Phase
 from mailweir_ingress.policy.decide import INTERNAL
 from mailweir_ingress.policy.entry import NOT_WEB
-from mailweir_ingress.policy.phases import SHUTTING_DOWN, reject
+from mailweir_ingress.policy.phases import AT_ONCE, SHUTTING_DOWN, reject
 from mailweir_ingress.ports import RecordKind
 from mailweir_ingress.smtp import verbs_auth, verbs_basic, verbs_mail
 from mailweir_ingress.smtp.commands import HTTP_VERBS, split_command
@@ -72,11 +72,6 @@ _TURNED_AWAY: Final = frozenset(
     }
 )  # fmt: skip
 
-# Waiting until the client has read its reply would keep what there is too little of.
-_AT_ONCE: Final = frozenset(
-    {Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.OVERLOADED, Reason.SHUTTING_DOWN}
-)
-
 
 async def serve(link: Connection, door: Door, guest: Guest, seat: Member) -> None:
     """Run one session to its end, of a client that was let in and whose seat it takes over.
@@ -110,7 +105,7 @@ async def _run(talk: Conversation) -> Ending:
     if closing is not None and closing.reason in _TURNED_AWAY:
         talk.note(RecordKind.SESSION, None, closing)
     await talk.link.flush()
-    if ending is Ending.CLOSED and closing is not None and closing.reason not in _AT_ONCE:
+    if ending is Ending.CLOSED and closing is not None and closing.reason not in AT_ONCE:
         await talk.link.linger()
     return ending
 

@@ -22,7 +22,6 @@ from typing import Final, cast
 from mailweir_core.decision import Action, Decision
 from mailweir_core.net import Address
 from mailweir_core.outcome import Outcome
-from mailweir_core.reasons import Reason
 from mailweir_core.record import Listener
 from mailweir_ingress.metrics import Waited
 from mailweir_ingress.policy.decide import INTERNAL
@@ -32,7 +31,7 @@ from mailweir_ingress.policy.entry import (
     STRANGE_PROXY,
     on_early_words,
 )
-from mailweir_ingress.policy.phases import BAD_PROXY, SESSIONS_FULL
+from mailweir_ingress.policy.phases import AT_ONCE, BAD_PROXY, SESSIONS_FULL
 from mailweir_ingress.policy.shedding import BUSY
 from mailweir_ingress.smtp.guest import Caller, Guest
 from mailweir_ingress.smtp.house import Door
@@ -46,12 +45,6 @@ PROXY_SECONDS: Final = 5.0
 """How long a proxy may take to say for whom it speaks."""
 GRACE_SECONDS: Final = 0.05
 TEASER: Final = "220-{hostname} is getting ready\r\n"
-
-# Waiting until the client has read its reply would keep what there is too little of.
-_AT_ONCE: Final = frozenset(
-    {Reason.TOO_MANY_SESSIONS, Reason.MEMORY_FULL, Reason.OVERLOADED, Reason.SHUTTING_DOWN}
-)
-
 
 _CRASHED: Final = replace(INTERNAL, close=True)
 
@@ -363,7 +356,7 @@ class Gate(asyncio.Protocol):
         if pipe.is_closing():
             return
         pipe.write(reply)
-        if self._ended or decision.reason in _AT_ONCE or lobby.leaving > MAX_LEAVING:
+        if self._ended or decision.reason in AT_ONCE or lobby.leaving > MAX_LEAVING:
             pipe.close()
             return
         self._came.clear()
